@@ -1,0 +1,185 @@
+//! One broker: opens the rooms bottom-up, closes them top-down. Wiring only.
+//!
+//! ```no_run
+//! use cutaway::broker::Broker;
+//! use cutaway::clock::Clock;
+//! use cutaway::config::Settings;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings::default().with("log.dirs", "some/folder").with("listeners", "PLAINTEXT://127.0.0.1:0");
+//! let broker = Broker::start(settings.resolve()?, Clock::system()).await?;
+//! println!("bootstrap.servers={}", broker.addresses()[0].1);
+//! broker.shutdown().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{self, Clock, TimestampMs};
+use crate::config::limits::{JOURNAL_RING_BYTES, SHUTDOWN_DEADLINE_MS};
+use crate::config::{BrokerConfig, Listener};
+use crate::handlers::Core;
+use crate::journal::{Event, Journal};
+use crate::server::Server;
+use crate::storage;
+use crate::storage::disk::Disk;
+use crate::topics::Topics;
+use crate::web::{ControlSocket, ListenerStatus, Status};
+
+/// A broker holds this file's lock while it uses a data folder; the name is Kafka's.
+pub const LOCK_FILE: &str = ".lock";
+
+/// A broker that serves.
+#[derive(Debug)]
+pub struct Broker {
+    clock: Clock,
+    journal: Journal,
+    topics: Arc<Topics>,
+    server: Server,
+    control: ControlSocket,
+}
+
+/// Why a broker does not start. Nothing was changed that is not in the data folder's own order.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be used: not writable, another broker's, another cluster's, a newer version's.
+    #[error("{0}{advice}", advice = advice_on_folder(.0))]
+    Folder(#[source] storage::Error),
+    /// A listener cannot be opened; the error names it.
+    #[error("{0}{advice}", advice = advice_on_port(.0))]
+    Listen(#[source] io::Error),
+}
+
+impl Broker {
+    /// Opens everything and serves. Needs a running multi-threaded tokio runtime, because recovery blocks.
+    pub async fn start(config: BrokerConfig, clock: Clock) -> Result<Broker, StartError> {
+        let started_at_ms = clock.now_ms();
+        let config = Arc::new(config);
+        let journal = Journal::new(clock.clone(), JOURNAL_RING_BYTES);
+        let disk = Disk::default();
+        let topics = Topics::open(disk.clone(), clock.clone(), Arc::clone(&config), journal.clone());
+        let topics = topics.map_err(StartError::Folder)?;
+        let core = Core::new(Arc::clone(&topics), Arc::clone(&config), clock.clone(), journal.clone());
+        let opened = Server::bind(&config.listeners, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
+            let status = first_status(&config, &topics, &server, &journal, started_at_ms);
+            let control = ControlSocket::open(&disk, &config.log_dir, status, Arc::clone(&topics));
+            server.serve().map_err(StartError::Listen)?;
+            Ok((server, control.map_err(StartError::Folder)?))
+        });
+        match opened {
+            Ok((server, control)) => Ok(Broker { clock, journal, topics, server, control }),
+            Err(error) => {
+                // Leave the folder as it was found: closed in good order. The first error is the one to tell.
+                let _ = topics.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The listeners' names and the addresses that were bound, in the order of the settings.
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.server.addresses()
+    }
+
+    /// What the broker says of itself.
+    pub fn status(&self) -> Status {
+        self.control.status()
+    }
+
+    /// What the broker just did.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Waits until somebody asks for a stop on the control socket.
+    pub async fn stop_asked(&self) {
+        self.control.stop_asked().await;
+    }
+
+    /// Stops in good order: no new connections, answers to what is in flight or parked, flushes, checkpoints, and the
+    /// file that says so.
+    ///
+    /// # Errors
+    /// When the disk failed; what was acknowledged is as safe as after a kill.
+    pub async fn shutdown(self) -> storage::Result<()> {
+        // Half of the time for clients, half for the disk.
+        self.server.shutdown(Duration::from_millis(SHUTDOWN_DEADLINE_MS / 2)).await;
+        self.control.close(&self.clock).await;
+        self.topics.close().await
+    }
+}
+
+/// What is known once the listeners are bound; the counts are looked up for each answer.
+fn first_status(
+    config: &BrokerConfig,
+    topics: &Topics,
+    server: &Server,
+    journal: &Journal,
+    started_at_ms: TimestampMs,
+) -> Status {
+    let bound = server.addresses();
+    let listeners =
+        config.listeners.iter().zip(bound).map(|(listener, (_, address))| listener_status(listener, address));
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        cluster_id: topics.cluster_id().to_owned(),
+        node_id: config.node_id,
+        listeners: listeners.collect(),
+        data_folder: std::path::absolute(&config.log_dir).unwrap_or_else(|_| config.log_dir.clone()),
+        started_at_ms,
+        started_at: clock::rfc3339(started_at_ms),
+        topics: 0,
+        partitions: 0,
+        recovery: recovery(journal),
+    }
+}
+
+fn listener_status(listener: &Listener, address: SocketAddr) -> ListenerStatus {
+    let Listener { name, advertised_host, advertised_port, .. } = listener;
+    let host = if advertised_host.contains(':') { format!("[{advertised_host}]") } else { advertised_host.clone() };
+    let port = if *advertised_port == 0 { address.port() } else { *advertised_port };
+    ListenerStatus {
+        name: name.clone(),
+        address: format!("{name}://{address}"),
+        advertised: format!("{name}://{host}:{port}"),
+    }
+}
+
+/// What recovery found in this start; right after it the ring holds all of it, or its newest.
+fn recovery(journal: &Journal) -> Vec<String> {
+    let sentence = |event: &Event| match event {
+        Event::RecoveryFound { file, position, sentence, .. } => {
+            Some(format!("{} at byte {position}: {sentence}", file.display()))
+        }
+        _ => None,
+    };
+    journal.recent().iter().filter_map(|entry| sentence(&entry.event)).collect()
+}
+
+fn advice_on_folder(error: &storage::Error) -> &'static str {
+    let kind = match error {
+        storage::Error::Io { source, .. } => source.kind(),
+        _ => io::ErrorKind::Other,
+    };
+    match kind {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
+            "; choose another folder with --data (log.dirs)"
+        }
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room, or choose another folder with --data"
+        }
+        _ => "",
+    }
+}
+
+fn advice_on_port(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => " (--port 9093 takes another port, --port 0 one that is free)",
+        _ => "",
+    }
+}

@@ -1,0 +1,287 @@
+//! What can be written on the command line, and which settings come of it.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cutaway::config::{BrokerConfig, Settings, SettingsError};
+use cutaway::storage::disk::Disk;
+
+const EXAMPLES: &str = "\
+Examples:
+  cutaway                                   a broker on 127.0.0.1:9092, data in ./cutaway-data
+  cutaway --port 0 --temp                   on a free port, and nothing left behind
+  cutaway --config server.properties        with the settings of a real Kafka
+  cutaway --override log.segment.bytes=1048576 --override log.retention.minutes=5
+  cutaway --detach; cutaway status; cutaway stop
+
+Settings have Kafka's names. Where one is set more than once, this counts, the weakest first: Kafka's defaults,
+--config, the environment (KAFKA_LOG_SEGMENT_BYTES is log.segment.bytes), --override, other flags.";
+
+/// A Kafka broker you can see inside.
+///
+/// Cutaway speaks the Kafka protocol and keeps Kafka's own files. Without a command it starts a broker; it needs no
+/// configuration. Point kcat, or any Kafka client, at 127.0.0.1:9092.
+#[derive(Debug, Parser)]
+#[command(name = "cutaway", version, after_long_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) start: StartOptions,
+    /// When to use colour.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: Color,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a broker; the same as no command.
+    #[command(after_long_help = EXAMPLES)]
+    Start(Box<StartOptions>),
+    /// Show the broker that runs on a data folder.
+    Status(StatusOptions),
+    /// Stop the broker that runs on a data folder, and wait until it has let go of it.
+    Stop(FolderOptions),
+    /// Move the data folder aside, so that the next start begins empty.
+    ///
+    /// Nothing is deleted: the command that brings the folder back is printed.
+    Reset(ResetOptions),
+}
+
+/// Which data folder is meant, and other settings.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct FolderOptions {
+    /// The data folder (log.dirs).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// A file of Kafka settings, such as server.properties.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting; may be given again.
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// How to start a broker.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct StartOptions {
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
+    /// The port on 127.0.0.1 to listen on; 0 for one that is free.
+    #[arg(long, short, value_name = "N", conflicts_with = "listen")]
+    pub(crate) port: Option<u16>,
+    /// The address to listen on (listeners): HOST:PORT, or NAME://HOST:PORT, separated by commas.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Let other machines connect, although without encryption and passwords.
+    #[arg(long)]
+    pub(crate) allow_insecure_listeners: bool,
+    /// Keep the data in a temporary folder that is removed at exit.
+    #[arg(long, conflicts_with = "data")]
+    pub(crate) temp: bool,
+    /// Go on in the background once the broker serves; its log is cutaway.log in the data folder.
+    #[arg(long, short, conflicts_with = "temp")]
+    pub(crate) detach: bool,
+    /// Do not tell on the terminal what happens.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// The form of the log on stderr.
+    #[arg(long, value_name = "FORM", default_value = "human")]
+    pub(crate) log_format: LogFormat,
+    /// Log more: -v for debug, -vv for everything. RUST_LOG takes the usual filters.
+    #[arg(long, short, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// This process is the one in the background.
+    #[arg(long, hide = true)]
+    pub(crate) detached: bool,
+}
+
+/// How to show a status.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct StatusOptions {
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
+    /// As JSON, on one line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How to reset.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ResetOptions {
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR or TERM=dumb say otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Makes it count for everything that is printed.
+    pub(crate) fn write_global(self) {
+        let choice = match self {
+            Color::Auto => anstream::ColorChoice::Auto,
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line to read.
+    #[default]
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+impl FolderOptions {
+    /// The settings of file, environment and these options.
+    pub(crate) fn settings(
+        &self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, SettingsError> {
+        let mut settings = Settings::default();
+        if let Some(file) = &self.config {
+            settings = settings.with_file(&file.display().to_string(), &read(file)?)?;
+        }
+        settings = settings.with_environment(environment);
+        for assignment in &self.overrides {
+            settings = settings.with_override(assignment)?;
+        }
+        if let Some(folder) = &self.data {
+            settings = settings.with_flag("--data", "log.dirs", folder.display());
+        }
+        Ok(settings)
+    }
+
+    /// The data folder that file, environment and these options name.
+    pub(crate) fn data_folder(&self) -> Result<PathBuf, SettingsError> {
+        Ok(self.settings(environment())?.resolve()?.log_dir)
+    }
+}
+
+impl StartOptions {
+    /// The broker's settings, the strongest layer last.
+    pub(crate) fn broker_config(
+        &self,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<BrokerConfig, SettingsError> {
+        let mut settings = self.folder.settings(environment)?;
+        if let Some(port) = self.port {
+            settings = settings.with_flag("--port", "listeners", format_args!("PLAINTEXT://127.0.0.1:{port}"));
+        }
+        if let Some(listen) = &self.listen {
+            settings = settings.with_flag("--listen", "listeners", with_names(listen));
+        }
+        if self.allow_insecure_listeners {
+            settings = settings.with_flag("--allow-insecure-listeners", "cutaway.allow.insecure.listeners", true);
+        }
+        settings.resolve()
+    }
+}
+
+/// The environment, as far as it is text.
+pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// `HOST:PORT` is short for `PLAINTEXT://HOST:PORT`.
+fn with_names(listen: &str) -> String {
+    let named = |address: &str| match address.contains("://") {
+        true => address.to_owned(),
+        false => format!("PLAINTEXT://{address}"),
+    };
+    listen.split(',').map(|address| named(address.trim())).collect::<Vec<_>>().join(",")
+}
+
+/// A settings file that cannot be read is a mistake in the settings, like what stands in it.
+fn read(file: &Path) -> Result<Vec<u8>, SettingsError> {
+    let text = Disk::default().read(file);
+    text.map_err(|error| SettingsError { sentences: vec![format!("--config: {error}")] })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn start(arguments: &[&str]) -> StartOptions {
+        let all = std::iter::once("cutaway").chain(arguments.iter().copied());
+        Arguments::try_parse_from(all).expect("legal arguments").start
+    }
+
+    fn config(arguments: &[&str]) -> Result<BrokerConfig, SettingsError> {
+        start(arguments).broker_config(Vec::new())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_is_start() {
+        let with = Arguments::try_parse_from(["cutaway", "start", "--port", "0"]).expect("legal");
+        assert!(matches!(with.command, Some(Command::Start(options)) if options.port == Some(0)));
+        assert_eq!(start(&["--port", "0"]).port, Some(0));
+    }
+
+    #[test]
+    fn a_port_is_a_listener_on_this_machine() {
+        let config = config(&["--port", "0", "--data", "/x"]).expect("legal");
+        assert_eq!((config.listeners[0].host.as_str(), config.listeners[0].port), ("127.0.0.1", 0));
+        assert_eq!(config.log_dir, PathBuf::from("/x"));
+    }
+
+    #[test]
+    fn an_address_needs_no_name_but_a_word_to_be_open() {
+        assert_eq!(config(&["--listen", "[::1]:9"]).expect("legal").listeners[0].host, "::1");
+        let refused = config(&["--listen", "0.0.0.0:9092"]).expect_err("open to all").to_string();
+        assert!(refused.starts_with("listeners=PLAINTEXT://0.0.0.0:9092 (--listen): "), "{refused}");
+        let open = config(&["--listen", "0.0.0.0:9092", "--allow-insecure-listeners"]).expect("asked for");
+        assert_eq!(open.listeners[0].host, "0.0.0.0");
+    }
+
+    #[test]
+    fn flags_win_over_overrides_and_overrides_over_the_environment() {
+        let options = start(&["--override", "log.dirs=/o", "--override", "num.partitions=3", "--data", "/flag"]);
+        let environment = [("KAFKA_NUM_PARTITIONS", "2"), ("KAFKA_LOG_DIRS", "/e"), ("KAFKA_BROKER", "x:1")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = options.broker_config(environment).expect("legal");
+        assert_eq!((config.num_partitions, config.log_dir), (3, PathBuf::from("/flag")));
+        assert_eq!(config.notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_missing_file_is_a_sentence() {
+        let sentence = config(&["--config", "/no/such/file"]).expect_err("missing").to_string();
+        assert!(sentence.starts_with("--config: cannot read /no/such/file: "), "{sentence}");
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        for arguments in
+            [["--port=1", "--listen=h:1"], ["--temp", "--data=/x"], ["--temp", "--detach"], ["--port=x", "--temp"]]
+        {
+            let all = std::iter::once("cutaway").chain(arguments);
+            assert!(Arguments::try_parse_from(all).is_err(), "{arguments:?}");
+        }
+    }
+}

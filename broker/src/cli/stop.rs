@@ -1,0 +1,47 @@
+//! `cutaway stop`: asks the broker on a data folder to stop, and waits until it has let go of the folder.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::bail;
+use cutaway::broker::LOCK_FILE;
+use cutaway::clock::Clock;
+use cutaway::config::limits::STOP_TIMEOUT_MS;
+use cutaway::storage::disk::Disk;
+
+use super::arguments::FolderOptions;
+use super::{banner, control, converse};
+
+/// How often the lock is looked at; nothing tells when it becomes free.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Stops the running broker; fails when there is none.
+pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
+    let folder = options.data_folder()?;
+    let shown = banner::shell_word(&folder);
+    let clock = Clock::system();
+    let stopped = converse(async {
+        if !control::stop(&folder).await? {
+            bail!("no broker is running on {shown}");
+        }
+        tokio::select! {
+            () = released(&folder, &clock) => Ok(()),
+            () = clock.sleep(Duration::from_millis(STOP_TIMEOUT_MS)) => {
+                bail!("the broker on {shown} was asked to stop, but it still holds its folder")
+            }
+        }
+    })?;
+    stopped?;
+    anstream::eprintln!("the broker on {shown} has stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until nobody holds the folder, or there is no folder any more (`--temp`).
+async fn released(folder: &Path, clock: &Clock) {
+    let disk = Disk::default();
+    let lock = folder.join(LOCK_FILE);
+    while disk.exists(&lock) && !matches!(disk.try_lock(&lock), Ok(Some(_)) | Err(_)) {
+        clock.sleep(LOOK_AGAIN).await;
+    }
+}

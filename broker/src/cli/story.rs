@@ -1,0 +1,194 @@
+//! The broker's story on the terminal: one line for each new fact, at most a few a second.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use cutaway::clock::TimestampMs;
+use cutaway::config::limits::STORY_LINES_PER_SECOND;
+use cutaway::journal::{Event, Journal, News};
+
+/// Tells what happens from now on, and what recovery found before.
+pub(crate) async fn tell(journal: Journal) {
+    let (past, mut live) = journal.subscribe();
+    let mut story = Story::default();
+    for entry in past {
+        print(&story.lines(entry.time_ms, &entry.event));
+    }
+    loop {
+        match live.next().await {
+            News::Happened(entry) => print(&story.lines(entry.time_ms, &entry.event)),
+            News::Missed(count) => print(&story.missed(count)),
+        }
+    }
+}
+
+fn print(lines: &[String]) {
+    for line in lines {
+        anstream::eprintln!("{line}");
+    }
+}
+
+/// What was told already, so that only new facts are.
+#[derive(Debug, Default)]
+struct Story {
+    /// Where each open connection comes from; a connection that ends is taken out.
+    peers: HashMap<u64, SocketAddr>,
+    /// Which client each open connection belongs to.
+    clients: HashMap<u64, Client>,
+    pace: Pace,
+}
+
+/// Connections of one program, which are told as one fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Client {
+    id: String,
+    software: String,
+    host: Option<IpAddr>,
+}
+
+impl Story {
+    /// The lines that an event adds.
+    fn lines(&mut self, time_ms: TimestampMs, event: &Event) -> Vec<String> {
+        match self.sentence(event) {
+            Some(sentence) => self.pace.admit(time_ms, sentence),
+            None => Vec::new(),
+        }
+    }
+
+    /// After a gap nothing is known of connections for certain.
+    fn missed(&mut self, count: u64) -> Vec<String> {
+        self.peers.clear();
+        self.clients.clear();
+        vec![format!("({count} events came too fast to be told)")]
+    }
+
+    fn sentence(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::ClientConnected { connection, peer, .. } => {
+                self.peers.insert(*connection, *peer);
+                None
+            }
+            Event::ClientIdentified { connection, client_id, software_name, software_version } => {
+                self.identified(*connection, client_id, &format!("{software_name} {software_version}"))
+            }
+            Event::ClientGone { connection, requests, why, .. } => self.gone(*connection, *requests, why),
+            Event::TopicCreated { topic, partitions, by, automatically, .. } => {
+                let how = if *automatically { ", because a client asked for it" } else { "" };
+                let plural = if *partitions == 1 { "" } else { "s" };
+                Some(format!("topic {topic} created with {partitions} partition{plural} by {by}{how}"))
+            }
+            Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
+            Event::FirstRecord { topic, partition, offset, file, position, client_id } => Some(format!(
+                "first record of {topic}-{partition} from {client_id}: offset {offset}, {} at byte {position}",
+                file.display()
+            )),
+            Event::RecoveryFound { file, position, sentence, .. } => {
+                Some(format!("recovery: {} at byte {position}: {sentence}", file.display()))
+            }
+            Event::RequestRefused { peer, client_id, why, .. } => {
+                let who = if client_id.is_empty() { String::new() } else { format!(" ({client_id})") };
+                Some(format!("refused a request of {peer}{who}: {why}"))
+            }
+        }
+    }
+
+    fn identified(&mut self, connection: u64, id: &str, software: &str) -> Option<String> {
+        let peer = self.peers.get(&connection).copied();
+        let client =
+            Client { id: id.to_owned(), software: software.trim().to_owned(), host: peer.map(|peer| peer.ip()) };
+        let is_new = !self.clients.values().any(|other| *other == client);
+        let software = if client.software.is_empty() { String::new() } else { format!(" ({})", client.software) };
+        self.clients.insert(connection, client);
+        let place = peer.map(|peer| format!(" from {peer}")).unwrap_or_default();
+        is_new.then(|| format!("client {id}{software} connected{place}"))
+    }
+
+    fn gone(&mut self, connection: u64, requests: u64, why: &str) -> Option<String> {
+        self.peers.remove(&connection);
+        let client = self.clients.remove(&connection)?;
+        if self.clients.values().any(|other| *other == client) {
+            return None;
+        }
+        let plural = if requests == 1 { "" } else { "s" };
+        Some(format!("client {} gone after {requests} request{plural}: {why}", client.id))
+    }
+}
+
+/// Holds lines back that come too fast, and says how many.
+#[derive(Debug, Default)]
+struct Pace {
+    second: TimestampMs,
+    told: u32,
+    held_back: u64,
+}
+
+impl Pace {
+    fn admit(&mut self, time_ms: TimestampMs, line: String) -> Vec<String> {
+        let second = time_ms.div_euclid(1000);
+        if second != self.second {
+            (self.second, self.told) = (second, 0);
+        }
+        if self.told >= STORY_LINES_PER_SECOND {
+            self.held_back += 1;
+            return Vec::new();
+        }
+        self.told += 1;
+        let held_back = std::mem::take(&mut self.held_back);
+        let before = (held_back > 0).then(|| format!("({held_back} more lines were not told)"));
+        before.into_iter().chain([line]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connected(connection: u64) -> Event {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000 + u16::try_from(connection).expect("small")));
+        Event::ClientConnected { connection, peer, listener: "PLAINTEXT".into() }
+    }
+
+    fn identified(connection: u64) -> Event {
+        Event::ClientIdentified {
+            connection,
+            client_id: "rdkafka".into(),
+            software_name: "librdkafka".into(),
+            software_version: "2.0.2".into(),
+        }
+    }
+
+    fn gone(connection: u64) -> Event {
+        Event::ClientGone { connection, client_id: "rdkafka".into(), requests: 3, why: "it closed".into() }
+    }
+
+    #[test]
+    fn a_client_with_two_connections_is_one_fact() {
+        let mut story = Story::default();
+        let events = [connected(1), connected(2), identified(1), identified(2), gone(1), gone(2)];
+        let told: Vec<String> = events.iter().flat_map(|event| story.lines(0, event)).collect();
+        assert_eq!(
+            told,
+            [
+                "client rdkafka (librdkafka 2.0.2) connected from 127.0.0.1:50001",
+                "client rdkafka gone after 3 requests: it closed"
+            ]
+        );
+        assert!(story.peers.is_empty() && story.clients.is_empty());
+    }
+
+    #[test]
+    fn connections_that_say_nothing_are_not_told() {
+        let mut story = Story::default();
+        assert!(story.lines(0, &connected(1)).is_empty());
+        assert!(story.lines(0, &gone(1)).is_empty());
+    }
+
+    #[test]
+    fn at_most_so_many_lines_a_second() {
+        let mut story = Story::default();
+        let deleted = |topic: &str| Event::TopicDeleted { topic: topic.into(), topic_id: "i".into(), by: "b".into() };
+        let told: usize = (0..9).map(|number| story.lines(500, &deleted(&number.to_string())).len()).sum();
+        assert_eq!(told, 5);
+        assert_eq!(story.lines(1000, &deleted("x")), ["(4 more lines were not told)", "topic x deleted by b"]);
+    }
+}

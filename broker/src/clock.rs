@@ -1,0 +1,92 @@
+//! The only file that reads time or sleeps.
+//!
+//! A broker has one [`Clock`]. Wall-clock readings stamp records, decide rolls and expiry, and name events; sleeping
+//! is monotonic. A frozen clock moves only when told to, so that a test of "seven days later" takes no days.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since the Unix epoch, the unit of every timestamp in Kafka.
+pub type TimestampMs = i64;
+
+/// One broker's source of time; clones share it.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    /// `None`: the system's time. `Some`: a time that stands still until [`Clock::advance`].
+    frozen_ms: Option<Arc<AtomicI64>>,
+}
+
+impl Clock {
+    /// A clock that follows the system's.
+    pub fn system() -> Clock {
+        Clock { frozen_ms: None }
+    }
+
+    /// A clock that stands at `now_ms`.
+    pub fn frozen_at(now_ms: TimestampMs) -> Clock {
+        Clock { frozen_ms: Some(Arc::new(AtomicI64::new(now_ms))) }
+    }
+
+    /// The wall-clock time.
+    pub fn now_ms(&self) -> TimestampMs {
+        match &self.frozen_ms {
+            Some(frozen) => frozen.load(Ordering::Relaxed),
+            None => SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+        }
+    }
+
+    /// Moves a frozen clock forward; a system clock stays as it is.
+    pub fn advance(&self, by: Duration) {
+        if let Some(frozen) = &self.frozen_ms {
+            frozen.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    /// A monotonic reading, for measuring how long something took.
+    pub fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Sleeps for `duration` of monotonic time.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC: `2026-11-23T14:05:53.042Z`.
+pub fn rfc3339(time_ms: TimestampMs) -> String {
+    const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+    let (year, month, day) = civil_date(time_ms.div_euclid(MS_PER_DAY));
+    let ms = time_ms.rem_euclid(MS_PER_DAY);
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+}
+
+/// Year, month and day of a number of days since 1970. Counts years from March, so that the leap day ends one, in eras
+/// of 400 years, which all have the same number of days.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    let days_since_march_0000 = days + 719_468;
+    let era = days_since_march_0000.div_euclid(146_097);
+    let day_of_era = days_since_march_0000.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day_of_year - (153 * month_from_march + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(rfc3339(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(rfc3339(1_709_251_199_999), "2024-02-29T23:59:59.999Z");
+        assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+    }
+}

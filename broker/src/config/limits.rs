@@ -1,0 +1,51 @@
+//! Limits that are not settings: numbers that no client and no file may push higher.
+
+/// The largest frame of any request but Produce; only record batches are ever that large.
+pub const MAX_FRAME_BYTES_EXCEPT_PRODUCE: usize = 16 * 1024 * 1024;
+
+/// The most elements that all arrays of one request may have together; each becomes a struct in memory.
+pub const MAX_REQUEST_ELEMENTS: usize = 100_000;
+
+/// A frame that has begun must be whole within this time, or its connection is closed.
+pub const FRAME_TIMEOUT_MS: u64 = 30_000;
+
+/// The most bytes that one record batch may decompress to.
+pub const MAX_DECOMPRESSED_BATCH_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// What the journal keeps of the past, in bytes of memory.
+pub const JOURNAL_RING_BYTES: usize = 256 * 1024;
+
+/// How many events a live subscriber of the journal may lag behind before it misses some.
+pub const JOURNAL_SUBSCRIBER_EVENTS: usize = 256;
+
+/// The most lines of its story that the broker tells in a second.
+pub const STORY_LINES_PER_SECOND: u32 = 5;
+
+/// How long a clean stop may take: answers in flight, flushes, checkpoints.
+pub const SHUTDOWN_DEADLINE_MS: u64 = 2_000;
+
+/// The most that is read of an answer on the control socket.
+pub const CONTROL_ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long a command waits for the broker's answer on the control socket.
+pub const CONTROL_TIMEOUT_MS: u64 = 5_000;
+
+/// How long `cutaway stop` waits for the broker to let go of its folder.
+pub const STOP_TIMEOUT_MS: u64 = 10_000;
+
+/// How long `--detach` waits for the broker in the background to serve; recovery of much data takes its time.
+pub const DETACH_TIMEOUT_MS: u64 = 60_000;
+
+/// How many partitions one broker may have. Each is a folder and some open files; without a limit one request could
+/// make a million.
+pub const MAX_PARTITIONS: usize = 10_000;
+
+/// How many flushes that nobody waits for run at once. They all fall due together when many partitions are written,
+/// and each holds a thread while the disk works.
+pub const BACKGROUND_FLUSHES: usize = 16;
+
+/// How many threads open and close logs; more would only queue before the disk.
+pub const LOG_THREADS: usize = 8;
+
+/// `recovery-findings.txt` is begun anew above this size; the one before is kept as `.old`.
+pub const FINDINGS_FILE_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,230 @@
+//! Listeners: where the broker listens, and what it tells its clients to connect to.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::settings::Entry;
+
+/// One address the broker listens on, and the one it tells its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// `PLAINTEXT`, `INTERNAL`, ...
+    pub name: String,
+    /// The address to bind; empty for every interface. IPv6 without brackets.
+    pub host: String,
+    /// The port to bind; 0 for one that is free.
+    pub port: u16,
+    /// The host that clients are told.
+    pub advertised_host: String,
+    /// The port that clients are told; 0: the port that was bound.
+    pub advertised_port: u16,
+}
+
+/// What was set about listeners, each with where it was set.
+pub(super) struct ListenerSettings {
+    pub(super) listeners: Entry,
+    pub(super) advertised: Option<Entry>,
+    pub(super) protocol_map: Entry,
+    /// `controller.listener.names`.
+    pub(super) controllers: Vec<String>,
+    /// `cutaway.allow.insecure.listeners`.
+    pub(super) allow_insecure: bool,
+}
+
+/// The listeners, and what people should know of how they were understood.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Listeners {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) notes: Vec<String>,
+}
+
+/// `NAME://host:port`, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Address {
+    name: String,
+    host: String,
+    port: u16,
+}
+
+/// Reads the settings; the error is a sentence.
+pub(super) fn read(settings: &ListenerSettings) -> Result<Listeners, String> {
+    let protocols = read_protocol_map(&settings.protocol_map)?;
+    let is_controller = |address: &Address| settings.controllers.contains(&address.name);
+    let (controllers, listening): (Vec<Address>, Vec<Address>) =
+        read_addresses(&settings.listeners)?.into_iter().partition(is_controller);
+    let advertised = match &settings.advertised {
+        Some(entry) => read_advertised(entry, &listening, is_controller)?,
+        None => Vec::new(),
+    };
+    let mut found = Listeners::default();
+    if !controllers.is_empty() {
+        let names: Vec<&str> = controllers.iter().map(|address| address.name.as_str()).collect();
+        let names = names.join(", ");
+        found.notes.push(format!("listener {names} is for controllers only and is not opened: one process needs none"));
+    }
+    if listening.is_empty() {
+        return Err(format!("{}: names no listener for clients", settings.listeners));
+    }
+    for address in listening {
+        require_plaintext(&address, &protocols, settings)?;
+        let own = advertised.iter().find(|candidate| candidate.name == address.name);
+        found.listeners.push(open(address, own, settings, &mut found.notes)?);
+    }
+    Ok(found)
+}
+
+/// Decides what is bound and what is advertised for one listener.
+fn open(
+    address: Address,
+    advertised: Option<&Address>,
+    settings: &ListenerSettings,
+    notes: &mut Vec<String>,
+) -> Result<Listener, String> {
+    let Address { name, mut host, port } = address;
+    let here_only = advertised.is_some_and(|advertised| is_loopback(&advertised.host));
+    if !is_loopback(&host) && !settings.allow_insecure {
+        if !is_every_interface(&host) || !here_only {
+            return Err(format!(
+                "{}: {name} would accept connections from other machines without encryption or passwords; use \
+                 127.0.0.1, or allow it with cutaway.allow.insecure.listeners=true (--allow-insecure-listeners)",
+                settings.listeners
+            ));
+        }
+        // What a stock KRaft server.properties says: listen everywhere, tell clients `localhost`.
+        notes.push(format!(
+            "listener {name} is advertised as local only, so it is bound to 127.0.0.1 and not to every interface \
+             (cutaway.allow.insecure.listeners=true opens it to other machines)"
+        ));
+        host = "127.0.0.1".into();
+    } else if !is_loopback(&host) {
+        notes.push(format!(
+            "listener {name} accepts connections from other machines without encryption or passwords: \
+             whoever reaches its port reads and writes everything"
+        ));
+    }
+    let (advertised_host, advertised_port) = match advertised {
+        Some(advertised) => (advertised.host.clone(), advertised.port),
+        None if is_every_interface(&host) => ("localhost".into(), 0),
+        None => (host.clone(), 0),
+    };
+    Ok(Listener { name, host, port, advertised_host, advertised_port })
+}
+
+fn read_addresses(entry: &Entry) -> Result<Vec<Address>, String> {
+    let mut found: Vec<Address> = Vec::new();
+    for text in entry.value.split(',') {
+        let address = parse_address(text.trim()).ok_or_else(|| {
+            format!("{entry}: {:?} must be NAME://host:port, as in PLAINTEXT://127.0.0.1:9092", text.trim())
+        })?;
+        if found.iter().any(|other| other.name == address.name) {
+            return Err(format!("{entry}: each listener must have a different name, and {} comes twice", address.name));
+        }
+        if address.port != 0 && found.iter().any(|other| clash(other, &address)) {
+            return Err(format!("{entry}: each listener must have a different port, and {} comes twice", address.port));
+        }
+        found.push(address);
+    }
+    Ok(found)
+}
+
+/// Two listeners that cannot both be bound. As in Kafka, an IPv4 and an IPv6 address may share a port.
+fn clash(a: &Address, b: &Address) -> bool {
+    let is_v6 = |address: &Address| address.host.parse::<IpAddr>().map(|ip| ip.is_ipv6()).ok();
+    a.port == b.port && !matches!((is_v6(a), is_v6(b)), (Some(a), Some(b)) if a != b)
+}
+
+/// Reads `advertised.listeners`, where several listeners may share a port and none may be an unroutable address.
+fn read_advertised(
+    entry: &Entry,
+    listening: &[Address],
+    is_controller: impl Fn(&Address) -> bool,
+) -> Result<Vec<Address>, String> {
+    let mut found: Vec<Address> = Vec::new();
+    for text in entry.value.split(',') {
+        let address = parse_address(text.trim()).ok_or_else(|| {
+            format!("{entry}: {:?} must be NAME://host:port, as in PLAINTEXT://localhost:9092", text.trim())
+        })?;
+        if is_controller(&address) {
+            continue;
+        }
+        if found.iter().any(|other| other.name == address.name) {
+            return Err(format!("{entry}: each listener must have a different name, and {} comes twice", address.name));
+        }
+        if is_every_interface(&address.host) {
+            return Err(format!("{entry}: {} must name a host that clients can reach", address.name));
+        }
+        if !listening.iter().any(|listener| listener.name == address.name) {
+            return Err(format!("{entry}: {} is not one of the names in listeners", address.name));
+        }
+        found.push(address);
+    }
+    Ok(found)
+}
+
+fn read_protocol_map(entry: &Entry) -> Result<BTreeMap<String, String>, String> {
+    let mut map = BTreeMap::new();
+    for pair in entry.value.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
+        let (name, protocol) =
+            pair.split_once(':').ok_or_else(|| format!("{entry}: {pair:?} must be NAME:PROTOCOL"))?;
+        let (name, protocol) = (name.trim().to_uppercase(), protocol.trim().to_uppercase());
+        if map.insert(name.clone(), protocol).is_some() {
+            return Err(format!("{entry}: {name} comes twice"));
+        }
+    }
+    Ok(map)
+}
+
+fn require_plaintext(
+    address: &Address,
+    protocols: &BTreeMap<String, String>,
+    settings: &ListenerSettings,
+) -> Result<(), String> {
+    match protocols.get(&address.name).map(String::as_str) {
+        Some("PLAINTEXT") => Ok(()),
+        Some(protocol @ ("SSL" | "SASL_PLAINTEXT" | "SASL_SSL")) => Err(format!(
+            "{}: {} uses {protocol}, which is not supported yet; only PLAINTEXT is",
+            settings.listeners, address.name
+        )),
+        Some(protocol) => Err(format!(
+            "{}: {protocol} is no security protocol; the protocols are PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL",
+            settings.protocol_map
+        )),
+        None => Err(format!(
+            "{}: {} has no security protocol; add {}:PLAINTEXT to listener.security.protocol.map",
+            settings.listeners, address.name, address.name
+        )),
+    }
+}
+
+/// `NAME://host:port`; a host in brackets is IPv6.
+fn parse_address(text: &str) -> Option<Address> {
+    let (name, rest) = text.split_once("://")?;
+    let (host, port) = rest.rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(bracketed) => {
+            let host = bracketed.strip_suffix(']')?;
+            host.parse::<std::net::Ipv6Addr>().ok()?;
+            host
+        }
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.is_empty() || !name.bytes().all(legal) || host.contains(['/', '[', ']', ' ']) {
+        return None;
+    }
+    // Kafka's names are in capitals, however they are written.
+    Some(Address { name: name.to_uppercase(), host: host.to_owned(), port: port.parse().ok()? })
+}
+
+fn is_every_interface(host: &str) -> bool {
+    host.is_empty() || host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+#[path = "listener_tests.rs"]
+mod tests;

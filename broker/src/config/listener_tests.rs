@@ -1,0 +1,108 @@
+//! Tests of listeners: what is opened, what is advertised, and every refusal.
+
+use super::*;
+use crate::config::Origin;
+
+fn entry(key: &str, value: &str) -> Entry {
+    Entry { key: key.into(), value: value.into(), origin: Origin::File { name: "s.p".into(), line: 7 } }
+}
+
+fn settings(listeners: &str, advertised: Option<&str>) -> ListenerSettings {
+    ListenerSettings {
+        listeners: entry("listeners", listeners),
+        advertised: advertised.map(|value| entry("advertised.listeners", value)),
+        protocol_map: entry(
+            "listener.security.protocol.map",
+            "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,EXTERNAL:PLAINTEXT,SSL:SSL,SASL_SSL:SASL_SSL,ODD:ODD",
+        ),
+        controllers: vec!["CONTROLLER".into()],
+        allow_insecure: false,
+    }
+}
+
+fn listener(name: &str, host: &str, port: u16, advertised_host: &str, advertised_port: u16) -> Listener {
+    Listener { name: name.into(), host: host.into(), port, advertised_host: advertised_host.into(), advertised_port }
+}
+
+#[test]
+fn listeners_are_advertised_as_they_listen() {
+    let found = read(&settings("plaintext://127.0.0.1:9092, EXTERNAL://[::1]:0", None)).expect("legal");
+    assert_eq!(
+        found.listeners,
+        [listener("PLAINTEXT", "127.0.0.1", 9092, "127.0.0.1", 0), listener("EXTERNAL", "::1", 0, "::1", 0)]
+    );
+    assert_eq!(found.notes, Vec::<String>::new());
+}
+
+#[test]
+fn advertised_listeners_count_by_name() {
+    let found = read(&settings(
+        "PLAINTEXT://127.0.0.1:9092,EXTERNAL://127.0.0.1:19092",
+        Some("EXTERNAL://kafka.example:443,PLAINTEXT://localhost:9092"),
+    ))
+    .expect("legal");
+    assert_eq!(found.listeners[0], listener("PLAINTEXT", "127.0.0.1", 9092, "localhost", 9092));
+    assert_eq!(found.listeners[1], listener("EXTERNAL", "127.0.0.1", 19092, "kafka.example", 443));
+}
+
+#[test]
+fn a_stock_kraft_file_is_bound_to_loopback_and_its_controller_is_left_out() {
+    let found = read(&settings(
+        "PLAINTEXT://:9092,CONTROLLER://:9093",
+        Some("PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093"),
+    ))
+    .expect("legal");
+    assert_eq!(found.listeners, [listener("PLAINTEXT", "127.0.0.1", 9092, "localhost", 9092)]);
+    assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
+}
+
+#[test]
+fn other_machines_get_in_only_when_asked_for() {
+    let mut open = settings("PLAINTEXT://0.0.0.0:9092", Some("PLAINTEXT://broker:9092"));
+    let refusal = read(&open).expect_err("refused");
+    assert!(refusal.contains("--allow-insecure-listeners"), "{refusal}");
+    open.allow_insecure = true;
+    let found = read(&open).expect("allowed");
+    assert_eq!(found.listeners, [listener("PLAINTEXT", "0.0.0.0", 9092, "broker", 9092)]);
+    assert!(found.notes[0].contains("without encryption"), "{:?}", found.notes);
+}
+
+#[test]
+fn an_allowed_listener_keeps_its_every_interface() {
+    let mut open = settings("PLAINTEXT://:9092", Some("PLAINTEXT://localhost:9092"));
+    open.allow_insecure = true;
+    assert_eq!(read(&open).expect("allowed").listeners[0].host, "");
+}
+
+#[test]
+fn refusals_name_the_value_the_place_and_the_rule() {
+    for (listeners, advertised, expected) in [
+        ("nonsense", None, "listeners=nonsense (s.p line 7): \"nonsense\" must be NAME://host:port"),
+        ("PLAINTEXT://h:70000", None, "must be NAME://host:port"),
+        ("PLAINTEXT://::1:9092", None, "must be NAME://host:port"),
+        ("PLAINTEXT://[x]:9092", None, "must be NAME://host:port"),
+        ("PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2", None, "different name, and PLAINTEXT comes twice"),
+        ("PLAINTEXT://127.0.0.1:1,EXTERNAL://127.0.0.1:1", None, "different port, and 1 comes twice"),
+        ("CONTROLLER://:9093", None, "names no listener for clients"),
+        ("SSL://127.0.0.1:9092", None, "SSL uses SSL, which is not supported yet"),
+        ("SASL_SSL://127.0.0.1:9092", None, "SASL_SSL uses SASL_SSL, which is not supported yet"),
+        ("ODD://127.0.0.1:9092", None, "ODD is no security protocol"),
+        ("OTHER://127.0.0.1:9092", None, "add OTHER:PLAINTEXT to listener.security.protocol.map"),
+        ("PLAINTEXT://:9092", None, "from other machines"),
+        ("PLAINTEXT://192.0.2.1:9092", Some("PLAINTEXT://localhost:9092"), "from other machines"),
+        ("PLAINTEXT://127.0.0.1:1", Some("EXTERNAL://h:1"), "EXTERNAL is not one of the names in listeners"),
+        ("PLAINTEXT://127.0.0.1:1", Some("PLAINTEXT://0.0.0.0:1"), "must name a host that clients can reach"),
+        ("PLAINTEXT://127.0.0.1:1", Some("PLAINTEXT://a:1,PLAINTEXT://b:1"), "PLAINTEXT comes twice"),
+        ("PLAINTEXT://127.0.0.1:1", Some("h:1"), "advertised.listeners=h:1 (s.p line 7): \"h:1\" must be"),
+    ] {
+        let refusal = read(&settings(listeners, advertised)).expect_err(listeners);
+        assert!(refusal.contains(expected), "{refusal}");
+        assert!(refusal.contains("(s.p line 7)"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_port_may_serve_ipv4_and_ipv6() {
+    let found = read(&settings("PLAINTEXT://127.0.0.1:9092,EXTERNAL://[::1]:9092", None)).expect("legal");
+    assert_eq!(found.listeners.len(), 2);
+}

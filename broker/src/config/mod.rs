@@ -1,0 +1,34 @@
+//! Every setting: Kafka's name, type, default, one sentence, where its value came from. Every limit lives here.
+//!
+//! The story: the command line fills [`Settings`] layer by layer ([`Settings::with_file`],
+//! [`Settings::with_environment`], [`Settings::with_override`], [`Settings::with_flag`]); [`Settings::resolve`] reads
+//! them by the [`catalogue`] and gives a [`BrokerConfig`], or one sentence for each mistake. A topic's own settings
+//! go over [`BrokerConfig::topic_defaults`] with [`TopicConfig::with_overrides`]. What Kafka has no setting for
+//! stands in [`limits`].
+//!
+//! ```
+//! use cutaway::config::Settings;
+//!
+//! let config = Settings::default().with("log.segment.bytes", 1048576).resolve()?;
+//! assert_eq!(config.topic_defaults.segment_bytes, 1048576);
+//! # Ok::<(), cutaway::config::SettingsError>(())
+//! ```
+//!
+//! This room knows nothing of the rest and touches no file: who starts the broker hands it the text.
+
+mod broker_config;
+pub mod catalogue;
+mod definition;
+mod environment;
+pub mod limits;
+mod listener;
+mod settings;
+mod topic_config;
+mod value;
+
+pub use broker_config::BrokerConfig;
+pub use definition::{Allowed, Definition, Difference, Effect, Kind};
+pub use listener::Listener;
+pub use settings::{Entry, Origin, Settings, SettingsError};
+pub use topic_config::{CompressionType, TimestampType, TopicConfig};
+pub use value::Value;

@@ -1,0 +1,52 @@
+//! What failures are called on the wire: the only place that knows both our errors and Kafka's codes.
+
+use kafka_protocol::ResponseError;
+use tracing::error;
+
+use crate::storage::{Error, Refusal};
+use crate::topics::TopicError;
+
+/// The code of a failure in storage. A fault is logged here, where it becomes an answer.
+pub(super) fn storage_code(failure: &Error) -> ResponseError {
+    if failure.is_fault() {
+        error!("{failure}");
+    }
+    match failure {
+        Error::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+        Error::Refused(refusal) => refusal_code(refusal),
+        Error::Deleted { .. } => ResponseError::UnknownTopicOrPartition,
+        _ => ResponseError::KafkaStorageError,
+    }
+}
+
+/// The code of a refused batch.
+pub(super) fn refusal_code(refusal: &Refusal) -> ResponseError {
+    match refusal {
+        Refusal::Malformed(_) | Refusal::Corrupt(_) => ResponseError::CorruptMessage,
+        Refusal::NotOneBatch(_) | Refusal::Invalid { .. } => ResponseError::InvalidRecord,
+        Refusal::TooLarge(_) => ResponseError::MessageTooLarge,
+        Refusal::LargerThanSegment(_) => ResponseError::RecordListTooLarge,
+        Refusal::Timestamp { .. } => ResponseError::InvalidTimestamp,
+        Refusal::UnsupportedCompression(_) => ResponseError::UnsupportedCompressionType,
+        Refusal::Undecodable(_) => ResponseError::UnknownServerError,
+        Refusal::OutOfOrderSequence(_) => ResponseError::OutOfOrderSequenceNumber,
+        Refusal::ProducerEpoch(_) => ResponseError::InvalidProducerEpoch,
+    }
+}
+
+/// The code of an operation on topics that did not happen.
+pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
+    match failure {
+        TopicError::InvalidName(_) => ResponseError::InvalidTopicException,
+        TopicError::Exists(_) => ResponseError::TopicAlreadyExists,
+        TopicError::InvalidPartitions(_) => ResponseError::InvalidPartitions,
+        TopicError::InvalidReplicationFactor(_) => ResponseError::InvalidReplicationFactor,
+        TopicError::InvalidReplicaAssignment(_) => ResponseError::InvalidReplicaAssignment,
+        TopicError::InvalidConfig(_) => ResponseError::InvalidConfig,
+        TopicError::InvalidRequest(_) => ResponseError::InvalidRequest,
+        TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
+        TopicError::UnknownId => ResponseError::UnknownTopicId,
+        TopicError::DeletionDisabled => ResponseError::TopicDeletionDisabled,
+        TopicError::Storage(failure) => storage_code(failure),
+    }
+}

@@ -1,0 +1,200 @@
+//! Fetch: reads each wanted partition up to what may be read, or waits until there is enough.
+//!
+//! One loop: read; enough bytes, any error or the deadline: answer; else wait, with one
+//! [`FetchWaiter`] registered at every partition, which is woken once, when `min_bytes` is met. Records are not
+//! read here: an answer carries ranges of segment files, which the connection has the kernel copy to the socket.
+//! [`session`] remembers partitions between requests, [`encode`] writes the response by hand.
+
+mod encode;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchRequest;
+
+use super::call::{Answer, Hangup, Head};
+use super::epochs::check_leader_epoch;
+use super::errors::storage_code;
+use super::{Core, RequestContext};
+use crate::names::TopicId;
+use crate::topics::{FetchWaiter, Isolation, Partition, PartitionRead, Topic};
+use encode::PartitionAnswer;
+pub(super) use session::FetchSessions;
+use session::{PartitionKey, TopicKey, Wanted};
+
+/// Clients of versions up to this may not know KAFKA_STORAGE_ERROR.
+const NO_STORAGE_ERROR_UP_TO: i16 = 5;
+
+/// What a request demands as a whole.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    isolation: Isolation,
+    min_bytes: i64,
+    max_bytes: u32,
+    max_wait: Duration,
+}
+
+/// What one pass over all partitions found.
+#[derive(Default)]
+struct Pass {
+    answers: Vec<(PartitionKey, PartitionAnswer)>,
+    bytes: i64,
+    failed: bool,
+    /// The partitions that exist, with the end that was readable.
+    watched: Vec<(Arc<Partition>, i64)>,
+}
+
+/// Answers with what there is, once there is enough of it.
+pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, body: Bytes) -> Result<Answer, Hangup> {
+    let (limits, opened) = {
+        // The request is gone before anything waits, so that a parked fetch does not keep its frame in memory.
+        let request: FetchRequest = head.decode(body)?;
+        let (wanted, forgotten) = session::keys(&request, head.version);
+        let (id, epoch) = (request.session_id, request.session_epoch);
+        let now_ms = core.clock.now_ms();
+        let opened = core.fetch_sessions.open(id, epoch, encode::names_by_id(head.version), wanted, &forgotten, now_ms);
+        (Limits::of(core, &request), opened)
+    };
+    let (plan, wanted) = match opened {
+        Ok(opened) => opened,
+        Err(code) => return encode::encode(head, code.code(), 0, &[]),
+    };
+    let mut answers = read_or_wait(core, context, &wanted, limits).await;
+    if head.version <= NO_STORAGE_ERROR_UP_TO {
+        for (_, answer) in &mut answers {
+            answer.hide_storage_error();
+        }
+    }
+    match core.fetch_sessions.close(plan, &wanted, &mut answers, core.clock.now_ms()) {
+        Ok(session_id) => encode::encode(head, 0, session_id, &answers),
+        Err((code, session_id)) => encode::encode(head, code.code(), session_id, &[]),
+    }
+}
+
+impl Limits {
+    fn of(core: &Core, request: &FetchRequest) -> Limits {
+        let max_bytes = request.max_bytes.min(core.config.fetch_max_bytes).max(0);
+        Limits {
+            isolation: match request.isolation_level {
+                1 => Isolation::ReadCommitted,
+                _ => Isolation::ReadUncommitted,
+            },
+            min_bytes: i64::from(request.min_bytes.min(max_bytes)),
+            max_bytes: max_bytes.unsigned_abs(),
+            max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+        }
+    }
+}
+
+async fn read_or_wait(
+    core: &Core,
+    context: &RequestContext,
+    wanted: &[Wanted],
+    limits: Limits,
+) -> Vec<(PartitionKey, PartitionAnswer)> {
+    let started = core.clock.instant();
+    loop {
+        let pass = read_all(core, wanted, limits);
+        let left = limits.max_wait.saturating_sub(started.elapsed());
+        if pass.is_enough(limits) || left.is_zero() || context.hurry.is_asked_for() {
+            return pass.answers;
+        }
+        let waiter = FetchWaiter::new(limits.min_bytes - pass.bytes);
+        let all_still = pass.watched.iter().all(|(partition, end)| partition.watch(&waiter, limits.isolation, *end));
+        // What was read is read again when there is enough; until then it would only take memory.
+        drop(pass);
+        if all_still {
+            tokio::select! {
+                () = waiter.woken() => {}
+                () = core.clock.sleep(left) => {}
+                () = context.hurry.asked() => {}
+            }
+        }
+    }
+}
+
+/// Reads in the order of the request, which is the client's order of priority: the first partition that has
+/// anything returns one whole batch whatever its size (KIP-74), the others keep to what is left.
+fn read_all(core: &Core, wanted: &[Wanted], limits: Limits) -> Pass {
+    let mut pass = Pass { answers: Vec::with_capacity(wanted.len()), ..Pass::default() };
+    let mut topic: Option<(&TopicKey, Option<Arc<Topic>>)> = None;
+    let mut budget = limits.max_bytes;
+    for one in wanted {
+        // Neighbours mostly belong to one topic, which is then looked up once.
+        if topic.as_ref().is_none_or(|(key, _)| *key != &one.key.topic) {
+            topic = Some((&one.key.topic, find_topic(core, &one.key.topic)));
+        }
+        let found = topic.as_ref().and_then(|(_, found)| found.as_ref());
+        let answer = match find_partition(found, &one.key) {
+            Ok(partition) => pass.read(partition, one, limits, &mut budget),
+            Err(code) => PartitionAnswer::unknown(one.key.index, code),
+        };
+        pass.answers.push((one.key.clone(), answer));
+    }
+    pass
+}
+
+fn find_topic(core: &Core, key: &TopicKey) -> Option<Arc<Topic>> {
+    match key {
+        TopicKey::Name(name) => core.topics.get(name),
+        TopicKey::Id(id) => core.topics.get_by_id(TopicId::from_uuid(*id)?),
+    }
+}
+
+fn find_partition<'a>(topic: Option<&'a Arc<Topic>>, key: &PartitionKey) -> Result<&'a Arc<Partition>, ResponseError> {
+    let Some(topic) = topic else {
+        return Err(match key.topic {
+            TopicKey::Name(_) => ResponseError::UnknownTopicOrPartition,
+            TopicKey::Id(_) => ResponseError::UnknownTopicId,
+        });
+    };
+    let index = usize::try_from(key.index).ok();
+    index.and_then(|index| topic.partitions.get(index)).ok_or(ResponseError::UnknownTopicOrPartition)
+}
+
+impl Pass {
+    /// Partitions that do not exist do not count: as in Kafka, a fetch of nothing else is answered at once, and
+    /// beside one that exists they wait with it.
+    fn is_enough(&self, limits: Limits) -> bool {
+        self.watched.is_empty() || self.failed || self.bytes >= limits.min_bytes
+    }
+
+    fn read(
+        &mut self,
+        partition: &Arc<Partition>,
+        wanted: &Wanted,
+        limits: Limits,
+        budget: &mut u32,
+    ) -> PartitionAnswer {
+        let max_bytes = wanted.max_bytes.min(*budget);
+        let read = check_leader_epoch(partition, wanted.current_leader_epoch).and_then(|()| {
+            let at_least_one = self.bytes == 0;
+            let read = partition.read(wanted.fetch_offset, limits.isolation, max_bytes, at_least_one);
+            read.map_err(|failure| storage_code(&failure))
+        });
+        match read {
+            Ok(read) => {
+                let length = read.range.as_ref().map_or(0, |range| range.length);
+                *budget = budget.saturating_sub(length);
+                self.bytes += i64::from(length);
+                self.watched.push((Arc::clone(partition), readable_end(&read, limits.isolation)));
+                PartitionAnswer::of(wanted.key.index, read)
+            }
+            Err(code) => {
+                self.failed = true;
+                self.watched.push((Arc::clone(partition), 0));
+                PartitionAnswer::failed(wanted.key.index, code)
+            }
+        }
+    }
+}
+
+fn readable_end(read: &PartitionRead, isolation: Isolation) -> i64 {
+    match isolation {
+        Isolation::ReadUncommitted => read.high_watermark,
+        Isolation::ReadCommitted => read.last_stable_offset,
+    }
+}

@@ -1,0 +1,48 @@
+//! InitProducerId: the identity that lets a broker tell a retry from a new batch.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ProducerId;
+use kafka_protocol::messages::init_producer_id_request::InitProducerIdRequest;
+use kafka_protocol::messages::init_producer_id_response::InitProducerIdResponse;
+
+use super::Core;
+use super::errors::storage_code;
+
+/// "None" for both halves of an identity.
+const NONE: i64 = -1;
+
+/// `transaction.max.timeout.ms`.
+const LONGEST_TRANSACTION_MS: i32 = 15 * 60 * 1000;
+
+/// A producer without a transactional id gets a new id each time, whatever it brings along, as in Kafka.
+///
+/// One with a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53): transactions are not
+/// implemented, and this is the code on which every producer gives up at once instead of trying again.
+pub(super) fn handle(core: &Core, request: &InitProducerIdRequest) -> InitProducerIdResponse {
+    let (id, epoch) = (request.producer_id.0, i64::from(request.producer_epoch));
+    if (id == NONE) != (epoch == NONE) {
+        return refused(ResponseError::InvalidRequest);
+    }
+    match &request.transactional_id {
+        None => new_identity(core),
+        Some(id) if id.is_empty() => refused(ResponseError::InvalidRequest),
+        Some(_) if !(1..=LONGEST_TRANSACTION_MS).contains(&request.transaction_timeout_ms) => {
+            refused(ResponseError::InvalidTransactionTimeout)
+        }
+        Some(_) => refused(ResponseError::TransactionalIdAuthorizationFailed),
+    }
+}
+
+fn new_identity(core: &Core) -> InitProducerIdResponse {
+    match core.topics.new_producer_id() {
+        Ok(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0),
+        Err(failure) => refused(storage_code(&failure)),
+    }
+}
+
+fn refused(code: ResponseError) -> InitProducerIdResponse {
+    InitProducerIdResponse::default()
+        .with_error_code(code.code())
+        .with_producer_id(ProducerId(NONE))
+        .with_producer_epoch(-1)
+}

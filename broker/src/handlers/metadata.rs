@@ -1,0 +1,150 @@
+//! Metadata: which brokers and topics there are, and who leads which partition. May create what is asked for.
+
+use std::collections::HashSet;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{BrokerId, TopicName as WireName};
+use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
+
+use super::errors::topic_code;
+use super::{Core, RequestContext};
+use crate::names::{TopicId, TopicName};
+use crate::topics::{Partition, Topic};
+
+/// What anyone may do to a topic when no authorizer stands in the way: one bit per operation code, READ (3) to
+/// ALTER_CONFIGS (11), as in Kafka's `AclEntry.supportedOperations`.
+const TOPIC_OPERATIONS: i32 = 3576;
+
+/// The same for the cluster.
+const CLUSTER_OPERATIONS: i32 = 8096;
+
+/// The first version in which a topic may be asked for by its id.
+const TOPIC_IDS_FROM: i16 = 12;
+
+/// One node answers for all: it is the only broker, the controller, and the leader of everything.
+pub(super) async fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: &MetadataRequest,
+    version: i16,
+) -> MetadataResponse {
+    let endpoint = &context.endpoint;
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(context.node))
+        .with_host(StrBytes::from_string(endpoint.host.clone()))
+        .with_port(i32::from(endpoint.port));
+    let mut response = MetadataResponse::default()
+        .with_brokers(vec![broker])
+        .with_cluster_id(Some(StrBytes::from_string(core.topics.cluster_id().to_owned())))
+        .with_controller_id(BrokerId(context.node))
+        .with_topics(topics(core, context, request, version).await);
+    if request.include_cluster_authorized_operations && (8..=10).contains(&version) {
+        response.cluster_authorized_operations = CLUSTER_OPERATIONS;
+    }
+    if request.include_topic_authorized_operations && version >= 8 {
+        // A topic that is not known by its id has no name, and nothing may be done to it.
+        for topic in response.topics.iter_mut().filter(|topic| topic.name.is_some()) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
+    }
+    response
+}
+
+async fn topics(
+    core: &Core,
+    context: &RequestContext,
+    request: &MetadataRequest,
+    version: i16,
+) -> Vec<MetadataResponseTopic> {
+    let Some(wanted) = wanted(request, version) else {
+        return core.topics.list().iter().map(|topic| known(context, topic)).collect();
+    };
+    if version < TOPIC_IDS_FROM && wanted.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_nil()) {
+        let refuse = |topic: &MetadataRequestTopic| {
+            let name = topic.name.clone().unwrap_or_default();
+            refused(ResponseError::InvalidRequest, Some(name), topic.topic_id)
+        };
+        return wanted.iter().map(refuse).collect();
+    }
+    // As in Kafka, one id makes the request one for ids, and names in it are passed over.
+    let by_id = wanted.iter().any(|topic| !topic.topic_id.is_nil());
+    let mut seen = HashSet::new();
+    let mut found = Vec::with_capacity(wanted.len());
+    for topic in wanted {
+        match &topic.name {
+            _ if by_id && topic.topic_id.is_nil() => {}
+            _ if by_id => found.push(by_topic_id(core, context, topic.topic_id)),
+            Some(name) if seen.insert(name.as_str()) => found.push(by_name(core, context, request, name).await),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The topics that are asked for by name or id; `None` for all. In version 0 an empty list asks for all.
+fn wanted(request: &MetadataRequest, version: i16) -> Option<&[MetadataRequestTopic]> {
+    request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
+}
+
+fn by_topic_id(core: &Core, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {
+    match TopicId::from_uuid(id).and_then(|id| core.topics.get_by_id(id)) {
+        Some(topic) => known(context, &topic),
+        None => refused(ResponseError::UnknownTopicId, None, id),
+    }
+}
+
+/// A topic by its name, created when both sides allow that. Kafka answers UNKNOWN_TOPIC_OR_PARTITION while it
+/// creates; here the topic is there by the time of the answer.
+async fn by_name(
+    core: &Core,
+    context: &RequestContext,
+    request: &MetadataRequest,
+    wire_name: &WireName,
+) -> MetadataResponseTopic {
+    if let Some(topic) = core.topics.get(wire_name) {
+        return known(context, &topic);
+    }
+    let refuse = |code| refused(code, Some(wire_name.clone()), Uuid::nil());
+    let Ok(name) = TopicName::parse(wire_name) else { return refuse(ResponseError::InvalidTopicException) };
+    let may_create = core.config.auto_create_topics_enable && request.allow_auto_topic_creation;
+    // Kafka's own topics are made by those who write to them, with settings of their own.
+    if !may_create || name.is_internal() {
+        return refuse(ResponseError::UnknownTopicOrPartition).with_is_internal(name.is_internal());
+    }
+    match core.topics.auto_create(&context.principal, &name).await {
+        Ok(topic) => known(context, &topic),
+        Err(failure) => refuse(topic_code(&failure)),
+    }
+}
+
+fn known(context: &RequestContext, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter().map(|partition| known_partition(context, partition)).collect();
+    MetadataResponseTopic::default()
+        .with_name(Some(wire_name(&topic.name)))
+        .with_topic_id(topic.id.uuid())
+        .with_is_internal(topic.name.is_internal())
+        .with_partitions(partitions)
+}
+
+fn known_partition(context: &RequestContext, partition: &Partition) -> MetadataResponsePartition {
+    let node = BrokerId(context.node);
+    MetadataResponsePartition::default()
+        .with_partition_index(partition.id().partition)
+        .with_leader_id(node)
+        .with_leader_epoch(partition.leader_epoch())
+        .with_replica_nodes(vec![node])
+        .with_isr_nodes(vec![node])
+}
+
+fn refused(code: ResponseError, name: Option<WireName>, id: Uuid) -> MetadataResponseTopic {
+    MetadataResponseTopic::default().with_error_code(code.code()).with_name(name).with_topic_id(id)
+}
+
+fn wire_name(name: &TopicName) -> WireName {
+    WireName(StrBytes::from_string(name.as_str().to_owned()))
+}

@@ -1,0 +1,101 @@
+//! One file per Kafka API, named after it. Sockets are not known here, and no API knows another.
+//!
+//! The story of a request: the connection reads a [`Call`] from a frame and awaits [`answer`]. That looks the API up
+//! in the one table (`apis.rs`), has [`crate::schema`] bound the body, decodes it, calls the API's `handle` and
+//! encodes what it returns. Handlers translate: what may be done to topics, and by whom, is decided in
+//! [`crate::topics`]; what its errors are called on the wire stands in `errors.rs` alone.
+
+mod api_versions;
+mod apis;
+mod call;
+mod context;
+mod create_topics;
+mod delete_topics;
+mod epochs;
+mod errors;
+mod fetch;
+mod hurry;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod produce;
+
+use std::sync::Arc;
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::clock::Clock;
+use crate::config::BrokerConfig;
+use crate::journal::Journal;
+use crate::topics::Topics;
+use apis::Api;
+pub use call::{Answer, Call, Hangup, Part};
+pub use context::{Endpoint, RequestContext};
+use fetch::FetchSessions;
+pub use hurry::Hurry;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// What handlers work on: the rooms below, and the fetch sessions.
+#[derive(Debug)]
+pub struct Core {
+    topics: Arc<Topics>,
+    config: Arc<BrokerConfig>,
+    clock: Clock,
+    journal: Journal,
+    /// The sessions of the one node that there is.
+    fetch_sessions: FetchSessions,
+}
+
+impl Core {
+    /// Puts the rooms together.
+    pub fn new(topics: Arc<Topics>, config: Arc<BrokerConfig>, clock: Clock, journal: Journal) -> Core {
+        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        Core { topics, config, clock, journal, fetch_sessions }
+    }
+
+    /// The broker's settings.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// The broker's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The broker's journal.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+}
+
+/// Answers one request.
+///
+/// # Errors
+/// When Kafka would close the connection: an unknown API or version, a body that does not decode, or a failure of a
+/// request that wants no answer.
+pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result<Answer, Hangup> {
+    let Call { head, body, .. } = call;
+    let Some(api) = Api::of(head.api_key) else { return Err(head.refuse("this broker does not know this API")) };
+    if !api.speaks(head.version) {
+        if api.key == ApiKey::ApiVersions {
+            return api_versions::unsupported_version(head);
+        }
+        let (oldest, newest) = (api.oldest, api.newest);
+        return Err(head.refuse(format!("this broker speaks versions {oldest} to {newest} of it")));
+    }
+    let version = head.version;
+    match api.key {
+        ApiKey::Produce => produce::handle(core, context, head, body).await,
+        ApiKey::Fetch => fetch::handle(core, context, head, body).await,
+        ApiKey::ListOffsets => head.encode(&list_offsets::handle(core, head.decode(body)?, version).await),
+        ApiKey::Metadata => head.encode(&metadata::handle(core, context, &head.decode(body)?, version).await),
+        ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
+        ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
+        ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
+        ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?)),
+        _ => Err(head.refuse("this API stands in the table but has no handler")),
+    }
+}

@@ -1,0 +1,340 @@
+//! One connection: read, dispatch, write, strictly in the order of the requests.
+//!
+//! ```text
+//!            +--> receive: wait without a buffer, read what is there
+//!            |       |
+//!            |       v
+//!            |    for every complete frame in the buffer:
+//!            |       poll its handler once
+//!            |       |-- ready:  queue the answer
+//!            |       '-- parked: write what is queued, then wait for it (and for the client's end)
+//!            |       |
+//!            '-- flush: one vectored write of the answers
+//! ```
+//!
+//! A handler runs inside the connection's task: no task per request, no channel, and requests behind a parked one
+//! wait, as in Kafka, where a connection is muted while a request of it is in work.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tracing::{debug, error, info, warn};
+
+use super::Shared;
+use super::frames::{Frames, UNBUDGETED_BYTES};
+use super::outbox::Outbox;
+use crate::config::limits;
+use crate::handlers::{self, Answer, Call, Endpoint, Hangup, RequestContext};
+use crate::journal::Event;
+
+/// A frame that has begun must be complete after this, plus one second per MiB of it.
+const FRAME_PATIENCE: Duration = Duration::from_millis(limits::FRAME_TIMEOUT_MS);
+
+/// A busy connection may hold an empty buffer for this long: the next frame is then read into warm memory.
+const BUFFER_LINGER: Duration = Duration::from_secs(1);
+
+/// While a request is parked, so many bytes behind it are read: enough to notice that the client is gone.
+const LARGEST_READ_AHEAD: usize = 64 * 1024;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(super) enum Goodbye {
+    /// The client closed it, as clients do.
+    Left,
+    /// The client closed it in the middle of a request.
+    LeftInTheMiddle,
+    /// Nothing was asked for `connections.max.idle.ms`.
+    Idle,
+    /// The broker stops.
+    Stopping,
+    /// What the client sent, or failed to do, was not acceptable: the reason, as a sentence.
+    Refused(String),
+    /// The socket or a file failed.
+    Broken(io::Error),
+}
+
+/// A client and what is known of it.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    context: RequestContext,
+    shared: Arc<Shared>,
+    frames: Frames,
+    outbox: Outbox,
+    stopping: watch::Receiver<bool>,
+    /// The share of the budget that the frame being read or handled has taken.
+    budget: Option<OwnedSemaphorePermit>,
+    /// When the frame that has begun must be complete.
+    frame_deadline: Option<Instant>,
+    request_count: u64,
+}
+
+impl Connection {
+    /// A client that was just accepted.
+    pub(super) fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        id: u64,
+        endpoint: Arc<Endpoint>,
+        shared: Arc<Shared>,
+        stopping: watch::Receiver<bool>,
+    ) -> Connection {
+        let config = shared.core.config();
+        let largest_frame = usize::try_from(config.socket_request_max_bytes).unwrap_or(0);
+        let context = RequestContext::new(config.node_id, endpoint, peer, id);
+        let listener = context.endpoint.listener.clone();
+        shared.core.journal().record(|| Event::ClientConnected { connection: id, peer, listener });
+        Connection {
+            stream,
+            context,
+            frames: Frames::new(largest_frame),
+            outbox: Outbox::default(),
+            stopping,
+            budget: None,
+            frame_deadline: None,
+            request_count: 0,
+            shared,
+        }
+    }
+
+    /// Serves the client until one side ends it.
+    pub(super) async fn run(mut self) {
+        let Err(goodbye) = self.serve().await;
+        self.say_goodbye(&goodbye);
+    }
+
+    async fn serve(&mut self) -> Result<Infallible, Goodbye> {
+        loop {
+            self.receive().await?;
+            while let Some(frame) = self.frames.next()? {
+                self.frame_deadline = None;
+                self.handle(frame).await?;
+                self.budget = None;
+                if self.outbox.is_full() {
+                    self.flush().await?;
+                }
+            }
+            self.flush().await?;
+            if *self.stopping.borrow() {
+                return Err(Goodbye::Stopping);
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), Goodbye> {
+        self.outbox.flush(&self.stream, self.shared.core.clock()).await
+    }
+
+    /// Answers one frame: the answer is in the outbox when this returns.
+    async fn handle(&mut self, frame: Bytes) -> Result<(), Goodbye> {
+        let call = Call::read(frame)?;
+        self.request_count += 1;
+        self.context.note_client_id(&call, self.shared.core.journal());
+        let Connection { stream, context, shared, frames, outbox, stopping, .. } = self;
+        let context = &*context;
+        let mut answer = pin!(handlers::answer(&shared.core, context, call));
+        let answered = match poll_once(answer.as_mut()).await {
+            Some(answered) => answered,
+            None => {
+                outbox.flush(stream, shared.core.clock()).await?;
+                parked(stream, frames, context, stopping, answer).await
+            }
+        };
+        outbox.push(answered?)
+    }
+
+    /// Returns when the buffer holds more than before.
+    async fn receive(&mut self) -> Result<(), Goodbye> {
+        self.frames.trim();
+        self.take_budget().await?;
+        loop {
+            match self.frames.read_from(&mut self.stream).await {
+                Some(Ok(0)) if self.frames.is_empty() => return Err(Goodbye::Left),
+                Some(Ok(0)) => return Err(Goodbye::LeftInTheMiddle),
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(failure)) => return Err(Goodbye::Broken(failure)),
+                None if self.frames.is_empty() => self.wait_for_a_frame().await?,
+                None => self.wait_for_the_rest().await?,
+            }
+        }
+    }
+
+    /// A large frame is read on only when the budget of all connections has room for the whole of it.
+    async fn take_budget(&mut self) -> Result<(), Goodbye> {
+        let Some(size) = self.frames.frame_size()? else { return Ok(()) };
+        let Some(budget) = &self.shared.request_bytes else { return Ok(()) };
+        if size <= UNBUDGETED_BYTES || self.budget.is_some() {
+            return Ok(());
+        }
+        let wanted = u32::try_from(size).unwrap_or(u32::MAX).min(budget.total);
+        let permits = Arc::clone(&budget.permits).acquire_many_owned(wanted);
+        tokio::select! {
+            biased;
+            () = stopped(&mut self.stopping) => Err(Goodbye::Stopping),
+            permits = permits => {
+                self.budget = Some(permits.expect("the budget is never closed"));
+                // The time spent waiting for other clients is not this one's slowness.
+                self.frame_deadline = None;
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the first byte of a frame, for most of the time without a buffer.
+    async fn wait_for_a_frame(&mut self) -> Result<(), Goodbye> {
+        if self.frames.is_large() && self.wait_readable(Some(BUFFER_LINGER)).await? {
+            return Ok(());
+        }
+        self.frames.release();
+        let limit = u64::try_from(self.shared.core.config().connections_max_idle_ms).ok().map(Duration::from_millis);
+        if self.wait_readable(limit).await? { Ok(()) } else { Err(Goodbye::Idle) }
+    }
+
+    /// Waits for more of a frame that has begun.
+    async fn wait_for_the_rest(&mut self) -> Result<(), Goodbye> {
+        let now = self.shared.core.clock().instant();
+        let size = self.frames.frame_size()?.unwrap_or(0);
+        let patience = FRAME_PATIENCE + Duration::from_secs((size >> 20) as u64);
+        let deadline = *self.frame_deadline.get_or_insert(now + FRAME_PATIENCE);
+        // The size is known after four bytes only, so it is added to the deadline each time.
+        let left = (deadline + (patience - FRAME_PATIENCE)).saturating_duration_since(now);
+        if self.wait_readable(Some(left)).await? {
+            return Ok(());
+        }
+        Err(Goodbye::Refused(format!("a request that began was not complete after {patience:?}")))
+    }
+
+    /// Waits until the socket has something; false when the limit passed first.
+    async fn wait_readable(&mut self, limit: Option<Duration>) -> Result<bool, Goodbye> {
+        let clock = self.shared.core.clock();
+        tokio::select! {
+            biased;
+            ready = self.stream.readable() => ready.map(|()| true).map_err(Goodbye::Broken),
+            () = stopped(&mut self.stopping) => Err(Goodbye::Stopping),
+            () = clock.sleep(limit.unwrap_or(Duration::MAX)), if limit.is_some() => Ok(false),
+        }
+    }
+
+    /// The one log line and the journal's event of a connection's end.
+    fn say_goodbye(&self, goodbye: &Goodbye) {
+        let RequestContext { connection, peer, client_id, .. } = &self.context;
+        let why = goodbye.sentence();
+        match goodbye {
+            Goodbye::Refused(_) => {
+                warn!(%peer, %client_id, connection, "closed a connection: {why}");
+                let (connection, peer, client_id, why) = (*connection, *peer, client_id.to_string(), why.clone());
+                self.shared.core.journal().record(|| Event::RequestRefused { connection, peer, client_id, why });
+            }
+            Goodbye::Broken(failure) if is_the_clients_doing(failure) => {
+                debug!(%peer, %client_id, connection, "{why}");
+            }
+            Goodbye::Broken(_) => error!(%peer, %client_id, connection, "closed a connection: {why}"),
+            Goodbye::LeftInTheMiddle | Goodbye::Idle => info!(%peer, %client_id, connection, "{why}"),
+            Goodbye::Left | Goodbye::Stopping => debug!(%peer, %client_id, connection, "{why}"),
+        }
+        self.record_gone(why);
+    }
+
+    fn record_gone(&self, why: String) {
+        let RequestContext { connection, client_id, .. } = &self.context;
+        self.shared.core.journal().record(|| Event::ClientGone {
+            connection: *connection,
+            client_id: client_id.to_string(),
+            requests: self.request_count,
+            why,
+        });
+    }
+}
+
+impl Drop for Connection {
+    /// A handler that panics unwinds through here: the line that names who sent the request that did it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let RequestContext { connection, peer, client_id, .. } = &self.context;
+            error!(%peer, %client_id, connection, "a handler panicked; its connection is closed, the broker goes on");
+            self.record_gone("a handler panicked".into());
+        }
+    }
+}
+
+impl Goodbye {
+    fn sentence(&self) -> String {
+        match self {
+            Goodbye::Left => "the client left".into(),
+            Goodbye::LeftInTheMiddle => "the client left in the middle of a request".into(),
+            Goodbye::Idle => "the client was idle for longer than connections.max.idle.ms".into(),
+            Goodbye::Stopping => "the broker stops".into(),
+            Goodbye::Refused(why) => why.clone(),
+            Goodbye::Broken(failure) => format!("the connection broke: {failure}"),
+        }
+    }
+}
+
+impl From<Hangup> for Goodbye {
+    fn from(hangup: Hangup) -> Goodbye {
+        Goodbye::Refused(hangup.why)
+    }
+}
+
+/// Waits for a parked answer. When the client leaves or the broker stops, the handler is told to answer now: it is
+/// never dropped half-way, so that whatever it does to topics is done whole.
+async fn parked(
+    stream: &mut TcpStream,
+    frames: &mut Frames,
+    context: &RequestContext,
+    stopping: &mut watch::Receiver<bool>,
+    mut answer: std::pin::Pin<&mut impl Future<Output = Result<Answer, Hangup>>>,
+) -> Result<Answer, Hangup> {
+    if frames.is_empty() {
+        frames.release();
+    }
+    let mut watching = true;
+    loop {
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = stopped(stopping), if !context.hurry.is_asked_for() => context.hurry.ask(),
+            ready = stream.readable(), if watching && frames.len() < LARGEST_READ_AHEAD => {
+                let read = match ready {
+                    Ok(()) => frames.read_from(stream).await,
+                    Err(failure) => Some(Err(failure)),
+                };
+                if matches!(read, Some(Ok(0) | Err(_))) {
+                    watching = false;
+                    context.hurry.ask();
+                }
+            }
+        }
+    }
+}
+
+/// Waits until the server stops.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server itself is gone, which is a stop as well.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+/// Polls a future once and leaves it to be polled again.
+pub(super) async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|task| match future.as_mut().poll(task) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Resets and broken pipes are how clients leave in a hurry.
+fn is_the_clients_doing(failure: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
+    matches!(failure.kind(), ConnectionReset | BrokenPipe | ConnectionAborted | TimedOut)
+}

@@ -1,0 +1,264 @@
+//! Sockets to frames and back; what a request means is not known here.
+//!
+//! A [`Server`] has one accept loop per listener and one task per connection. A connection reads frames, hands
+//! them one by one to [`crate::handlers::answer`] and writes the answers in the order of the requests; the whole
+//! story is in `connection.rs`, the growing read buffer in `frames.rs`, the writing in `outbox.rs`.
+//!
+//! Nothing a client does ends more than its own connection: a handler that panics takes its task with it, a frame
+//! that lies about its length is refused before memory is spent on it, and a socket that cannot be accepted makes
+//! the loop pause, not end.
+
+mod connection;
+mod frames;
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{error, info, warn};
+
+use crate::config::Listener;
+use crate::handlers::{Core, Endpoint};
+use connection::{Connection, stopped};
+
+/// Connections that the kernel may hold for us before they are accepted.
+const ACCEPT_BACKLOG: i32 = 1024;
+
+/// How long an accept loop rests when the process has no descriptor left for another socket.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The listening sockets of one broker.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    listeners: Mutex<Vec<BoundListener>>,
+    addresses: Vec<(String, SocketAddr)>,
+    accept_loops: Mutex<Vec<JoinHandle<()>>>,
+    stopping: watch::Sender<bool>,
+}
+
+/// What all connections of a server share.
+#[derive(Debug)]
+struct Shared {
+    core: Arc<Core>,
+    /// One permit per connection, `max.connections` of them.
+    connection_slots: Arc<Semaphore>,
+    /// One permit per byte of large requests that may be in memory at once; `None` when there is no such limit.
+    request_bytes: Option<RequestBytes>,
+    connection_ids: AtomicU64,
+}
+
+/// The budget of `queued.max.request.bytes`.
+#[derive(Debug)]
+struct RequestBytes {
+    permits: Arc<Semaphore>,
+    /// A frame larger than the whole budget takes all of it, or it would wait for ever.
+    total: u32,
+}
+
+/// A socket that listens, and what clients on it are told.
+#[derive(Debug)]
+struct BoundListener {
+    socket: StdListener,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Server {
+    /// Opens the listening sockets; nothing is accepted before [`Server::serve`].
+    ///
+    /// # Errors
+    /// The sentence names the listener: its address does not resolve, is taken, or is not ours.
+    pub fn bind(listeners: &[Listener], core: Arc<Core>) -> io::Result<Server> {
+        let bound = listeners.iter().map(bind_listener).collect::<io::Result<Vec<_>>>()?;
+        let addresses = bound
+            .iter()
+            .map(|listener| Ok((listener.endpoint.listener.clone(), listener.socket.local_addr()?)))
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Server {
+            shared: Arc::new(Shared::new(core)),
+            listeners: Mutex::new(bound),
+            addresses,
+            accept_loops: Mutex::default(),
+            stopping: watch::Sender::new(false),
+        })
+    }
+
+    /// The listeners' names and the addresses that were bound, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.addresses.clone()
+    }
+
+    /// Starts to accept connections; returns at once. Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// When a listening socket cannot be registered with the runtime.
+    pub fn serve(&self) -> io::Result<()> {
+        let mut loops = self.accept_loops.lock().expect("nobody panics while holding this lock");
+        for listener in self.listeners.lock().expect("nobody panics while holding this lock").drain(..) {
+            let socket = TcpListener::from_std(listener.socket)?;
+            let shared = Arc::clone(&self.shared);
+            loops.push(tokio::spawn(accept_loop(socket, listener.endpoint, shared, self.stopping.subscribe())));
+        }
+        Ok(())
+    }
+
+    /// Stops accepting, has parked requests answered at once and closes every connection; what is not closed when
+    /// the deadline has passed is cut off.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.stopping.send_replace(true);
+        self.listeners.lock().expect("nobody panics while holding this lock").clear();
+        let mut loops = std::mem::take(&mut *self.accept_loops.lock().expect("nobody panics while holding this lock"));
+        let all_closed = async {
+            for accept_loop in &mut loops {
+                // An accept loop ends when its connections have; if it panicked, there is nothing left to wait for.
+                let _ = accept_loop.await;
+            }
+        };
+        tokio::select! {
+            () = all_closed => return,
+            () = self.shared.core.clock().sleep(deadline) => {}
+        }
+        warn!("some clients did not take their answers within {deadline:?}; their connections are cut off");
+        for accept_loop in &loops {
+            accept_loop.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn new(core: Arc<Core>) -> Shared {
+        let config = core.config();
+        let slots = usize::try_from(config.max_connections).unwrap_or(0).clamp(1, Semaphore::MAX_PERMITS);
+        let request_bytes = (config.queued_max_request_bytes > 0).then(|| {
+            let total = u32::try_from(config.queued_max_request_bytes).unwrap_or(u32::MAX);
+            let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+            RequestBytes { permits: Arc::new(Semaphore::new(permits)), total }
+        });
+        let connection_slots = Arc::new(Semaphore::new(slots));
+        Shared { core, connection_slots, request_bytes, connection_ids: AtomicU64::new(1) }
+    }
+}
+
+fn bind_listener(listener: &Listener) -> io::Result<BoundListener> {
+    let socket = listening_socket(&listener.host, listener.port).map_err(|source| {
+        let sentence = format!(
+            "cannot listen on {}://{}:{}: {source}; choose another address in `listeners`, or stop what holds it",
+            listener.name, listener.host, listener.port
+        );
+        io::Error::new(source.kind(), sentence)
+    })?;
+    let port = match listener.advertised_port {
+        0 => socket.local_addr()?.port(),
+        port => port,
+    };
+    let host = listener.advertised_host.clone();
+    let endpoint = Arc::new(Endpoint { listener: listener.name.clone(), host, port });
+    Ok(BoundListener { socket, endpoint })
+}
+
+fn listening_socket(host: &str, port: u16) -> io::Result<StdListener> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for address in (host, port).to_socket_addrs()? {
+        match listen_on(address) {
+            Ok(socket) => return Ok(socket),
+            Err(error) => last_error = error,
+        }
+    }
+    Err(last_error)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted broker takes its port back although old connections linger in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(ACCEPT_BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Accepts until the server stops, then waits for the connections to end. A connection's task owns its slot.
+async fn accept_loop(
+    socket: TcpListener,
+    endpoint: Arc<Endpoint>,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    let mut complained = false;
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => break,
+            accepted = accept(&socket, &shared) => accepted,
+        };
+        match accepted {
+            Ok((slot, stream, peer)) => {
+                complained = false;
+                let connection = open(stream, peer, &endpoint, &shared, &stopping);
+                connections.spawn(async move {
+                    connection.run().await;
+                    drop(slot);
+                });
+            }
+            Err(failure) if is_out_of_resources(&failure) => {
+                if !std::mem::replace(&mut complained, true) {
+                    error!("cannot accept connections on {}: {failure}; raise `ulimit -n`", endpoint.listener);
+                }
+                shared.core.clock().sleep(ACCEPT_PAUSE).await;
+            }
+            // The client was gone before it was accepted.
+            Err(failure) => info!("a connection to {} was lost before it began: {failure}", endpoint.listener),
+        }
+    }
+    drop(socket);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Waits for a free slot, then for a client; at `max.connections` clients wait in the kernel's backlog.
+async fn accept(
+    socket: &TcpListener,
+    shared: &Shared,
+) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let slots = Arc::clone(&shared.connection_slots);
+    if slots.available_permits() == 0 {
+        warn!("`max.connections` is reached; new clients wait until others leave");
+    }
+    let slot = slots.acquire_owned().await.expect("the slots are never closed");
+    let (stream, peer) = socket.accept().await?;
+    Ok((slot, stream, peer))
+}
+
+fn open(
+    stream: TcpStream,
+    peer: SocketAddr,
+    endpoint: &Arc<Endpoint>,
+    shared: &Arc<Shared>,
+    stopping: &watch::Receiver<bool>,
+) -> Connection {
+    // Answers are written whole, so waiting to fill a packet would only delay them.
+    if let Err(failure) = stream.set_nodelay(true) {
+        info!("cannot set TCP_NODELAY for {peer}: {failure}");
+    }
+    let id = shared.connection_ids.fetch_add(1, Ordering::Relaxed);
+    Connection::new(stream, peer, id, Arc::clone(endpoint), Arc::clone(shared), stopping.clone())
+}
+
+/// EMFILE, ENFILE, ENOBUFS and ENOMEM: the next accept would fail as well.
+fn is_out_of_resources(failure: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM]
+        .iter()
+        .any(|errno| failure.raw_os_error() == Some(errno.raw_os_error()))
+}

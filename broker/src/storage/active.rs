@@ -1,0 +1,164 @@
+//! The active segment as its writer sees it: what goes into the indexes, and when it is full.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Result;
+use super::batch::BatchHeader;
+use super::disk::Disk;
+use super::index::IndexEntry;
+use super::options::LogOptions;
+use super::scan::{Depth, Located, Rules, Scanner, Step};
+use super::segment::{Published, Segment, later};
+use super::time_index::TimeEntry;
+use crate::clock::TimestampMs;
+
+/// The writer's side of the segment that grows.
+#[derive(Debug)]
+pub(super) struct ActiveSegment {
+    pub(super) segment: Arc<Segment>,
+    size: u64,
+    next_offset: i64,
+    /// Bytes since the batch of the last index entry began; an entry is due once there are more than the interval.
+    bytes_since_index_entry: u64,
+    largest: Option<TimeEntry>,
+    /// Largest timestamp of the first batch, from which `segment.ms` counts.
+    first_timestamp: Option<TimestampMs>,
+    opened_ms: TimestampMs,
+}
+
+impl ActiveSegment {
+    /// A new, empty segment. Files of that name, left behind by a roll that did not finish, are emptied.
+    pub(super) fn create(
+        disk: &Disk,
+        dir: &Path,
+        base_offset: i64,
+        options: &LogOptions,
+        rules: Rules,
+        now_ms: TimestampMs,
+    ) -> Result<ActiveSegment> {
+        let segment = Segment::open(disk, dir, base_offset, options.segment_index_bytes, rules)?;
+        if segment.log.len()? > 0 {
+            segment.log.set_len(0)?;
+        }
+        segment.trust_from(0);
+        let mut active = ActiveSegment::blank(Arc::new(segment), now_ms);
+        active.clear_indexes()?;
+        Ok(active)
+    }
+
+    /// A segment whose bytes are still to be noted, one batch after the other.
+    pub(super) fn blank(segment: Arc<Segment>, now_ms: TimestampMs) -> ActiveSegment {
+        ActiveSegment {
+            next_offset: segment.base_offset,
+            segment,
+            size: 0,
+            bytes_since_index_entry: 0,
+            largest: None,
+            first_timestamp: None,
+            opened_ms: now_ms,
+        }
+    }
+
+    /// A segment that was written before and is whole: its counters are worked out from its files.
+    pub(super) fn resume(segment: Arc<Segment>, published: Published, now_ms: TimestampMs) -> Result<ActiveSegment> {
+        segment.publish(published);
+        let indexed = segment.index.last()?.map_or(0, |entry| u64::from(entry.position));
+        let mut first = Scanner::new(&segment.log, 0, published.size, None, segment.rules, Depth::Headers);
+        let first_timestamp = match first.step()? {
+            Step::Batch(found) => Some(found.header.max_timestamp),
+            Step::Bad(_) | Step::End => None,
+        };
+        let largest = segment.largest_timestamp()?;
+        let mut active = ActiveSegment::blank(segment, now_ms);
+        active.size = published.size;
+        active.next_offset = published.next_offset;
+        active.bytes_since_index_entry = published.size.saturating_sub(indexed);
+        active.largest = largest;
+        active.first_timestamp = first_timestamp;
+        Ok(active)
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(super) fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// Whether a batch has to go into a new segment (Kafka's `LogSegment.shouldRoll`). `header` carries final offsets.
+    pub(super) fn should_roll(
+        &self,
+        header: &BatchHeader,
+        batch_size: u64,
+        options: &LogOptions,
+        now_ms: TimestampMs,
+    ) -> bool {
+        let waited_ms = match self.first_timestamp {
+            Some(first) if first >= 0 => header.max_timestamp.saturating_sub(first),
+            _ => now_ms.saturating_sub(self.opened_ms),
+        };
+        self.size + batch_size > options.segment_bytes
+            || (self.size > 0 && waited_ms > options.segment_ms)
+            || self.segment.index.is_full()
+            || self.segment.time_index.is_full()
+            || i32::try_from(header.last_offset() - self.segment.base_offset).is_err()
+    }
+
+    /// Takes note of a batch whose bytes are in the file: index entries by Kafka's rule (`LogSegment.append`), counters,
+    /// and what readers may see. An index that cannot be written only makes lookups slower, so that is no failure.
+    pub(super) fn note(&mut self, batch: &Located, index_interval_bytes: u32) {
+        if self.size == 0 {
+            self.first_timestamp = Some(batch.header.max_timestamp);
+        }
+        self.largest = later(self.largest, *batch);
+        if self.bytes_since_index_entry > u64::from(index_interval_bytes) {
+            if let Err(error) = self.push_index_entries(batch) {
+                tracing::warn!("{error}; reading there will be slower");
+            }
+            self.bytes_since_index_entry = 0;
+        }
+        let size = batch.end() - batch.position;
+        self.bytes_since_index_entry += size;
+        self.size = batch.end();
+        self.next_offset = batch.header.last_offset() + 1;
+        if let Some(largest) = self.largest {
+            self.segment.set_largest_timestamp(largest);
+        }
+        self.publish();
+    }
+
+    /// Steps over damaged bytes, which stay in the file without being indexed.
+    pub(super) fn skip_damage(&mut self, end: u64, next_offset: i64) {
+        self.bytes_since_index_entry += end.saturating_sub(self.size);
+        self.size = end;
+        self.next_offset = self.next_offset.max(next_offset);
+        self.publish();
+    }
+
+    /// Empties the indexes, before they are written anew.
+    pub(super) fn clear_indexes(&mut self) -> Result<()> {
+        self.segment.index.clear()?;
+        self.segment.time_index.clear()
+    }
+
+    /// The last time index entry, and indexes cut to their length: the segment will not be written again, or not soon.
+    pub(super) fn finish(&self) -> Result<()> {
+        if let Some(largest) = self.largest {
+            self.segment.time_index.push_if_later(largest)?;
+        }
+        self.segment.index.finish()?;
+        self.segment.time_index.finish()
+    }
+
+    fn publish(&self) {
+        self.segment.publish(Published { size: self.size, next_offset: self.next_offset });
+    }
+
+    fn push_index_entries(&self, batch: &Located) -> Result<()> {
+        let position = u32::try_from(batch.position).expect("a segment is below 4 GiB");
+        self.segment.index.push(IndexEntry { offset: batch.header.last_offset(), position })?;
+        self.largest.map_or(Ok(()), |largest| self.segment.time_index.push_if_later(largest))
+    }
+}

@@ -1,0 +1,31 @@
+//! One flush of one log: a list of files to make durable, which needs no lock while it runs.
+
+use std::path::PathBuf;
+
+use super::Result;
+use super::disk::{Disk, DiskFile};
+
+/// One flush of one log: the files that were dirty when it began.
+#[derive(Debug)]
+pub struct Flush {
+    files: Vec<DiskFile>,
+    folder: Option<(Disk, PathBuf)>,
+    end_offset: i64,
+}
+
+impl Flush {
+    pub(super) fn new(files: Vec<DiskFile>, folder: Option<(Disk, PathBuf)>, end_offset: i64) -> Flush {
+        Flush { files, folder, end_offset }
+    }
+
+    /// fdatasync of each file; blocks. Returns the offset below which everything is on disk now.
+    pub fn run(self) -> Result<i64> {
+        for file in &self.files {
+            file.sync()?;
+        }
+        if let Some((disk, folder)) = &self.folder {
+            disk.sync_dir(folder)?;
+        }
+        Ok(self.end_offset)
+    }
+}

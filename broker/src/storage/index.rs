@@ -1,0 +1,76 @@
+//! The offset index, `.index`: where in the log a batch begins, for about one batch in every 4 KiB.
+//!
+//! ```text
+//!   0        4        8
+//!   +--------+--------+
+//!   |relative|position|     big-endian; relative = last offset of the batch - base offset of the segment
+//!   +--------+--------+
+//! ```
+//!
+//! The first batch of a segment is never indexed: the segment's name says where it is.
+
+use std::path::Path;
+
+use super::Result;
+use super::disk::Disk;
+use super::entry_file::EntryFile;
+
+/// One entry: the batch that ends with `offset` begins at byte `position`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexEntry {
+    pub(super) offset: i64,
+    pub(super) position: u32,
+}
+
+/// One segment's offset index.
+#[derive(Debug)]
+pub(super) struct OffsetIndex {
+    base_offset: i64,
+    entries: EntryFile<8>,
+}
+
+impl OffsetIndex {
+    pub(super) fn open(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> Result<OffsetIndex> {
+        Ok(OffsetIndex { base_offset, entries: EntryFile::open(disk, path, max_bytes)? })
+    }
+
+    /// The entry with the largest offset at or below `offset`.
+    pub(super) fn lookup(&self, offset: i64) -> Result<Option<IndexEntry>> {
+        let found = self.entries.search(|entry| self.decode(entry).offset <= offset)?;
+        Ok(found.map(|entry| self.decode(&entry)))
+    }
+
+    pub(super) fn last(&self) -> Result<Option<IndexEntry>> {
+        Ok(self.entries.last()?.map(|entry| self.decode(&entry)))
+    }
+
+    /// Adds an entry; both numbers grow from entry to entry.
+    pub(super) fn push(&self, entry: IndexEntry) -> Result<()> {
+        let relative =
+            i32::try_from(entry.offset - self.base_offset).expect("a segment rolls before offsets leave i32");
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&relative.to_be_bytes());
+        bytes[4..].copy_from_slice(&entry.position.to_be_bytes());
+        self.entries.push(&bytes)
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.entries.is_full()
+    }
+
+    pub(super) fn clear(&self) -> Result<()> {
+        self.entries.clear()
+    }
+
+    pub(super) fn finish(&self) -> Result<()> {
+        self.entries.finish()
+    }
+
+    fn decode(&self, entry: &[u8; 8]) -> IndexEntry {
+        let [a, b, c, d, e, f, g, h] = *entry;
+        IndexEntry {
+            offset: self.base_offset.saturating_add(i64::from(i32::from_be_bytes([a, b, c, d]))),
+            position: u32::from_be_bytes([e, f, g, h]),
+        }
+    }
+}

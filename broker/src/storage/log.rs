@@ -1,0 +1,346 @@
+//! All segments of one partition, from the writer's side.
+//!
+//! [`Log::append`] is the whole write path: judge the producer's sequence, roll if the segment is full, stamp base
+//! offset and leader epoch into the first 16 bytes (both outside the CRC, so nothing is encoded again), one vectored
+//! write, index entries by Kafka's rule, publish. A write that fails is cut back and refused; an fsync that fails closes
+//! the log to writes until a restart, because the kernel may already have forgotten which pages were dirty.
+//!
+//! A log lives in a mutex of its partition. Readers use the [`LogReader`] and never wait for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::active::ActiveSegment;
+use super::batch::{BatchHeader, RecordBatch};
+use super::checkpoint::identity::{self, PARTITION_METADATA_FILE};
+use super::disk::Disk;
+use super::leader_epochs::LeaderEpochs;
+use super::producers::{Producers, Verdict};
+use super::recovery::{self, Opened};
+use super::scan::{Located, Rules};
+use super::segment::segment_file;
+use super::{Error, Refusal, Result};
+use crate::clock::TimestampMs;
+use crate::names::TopicId;
+
+pub use super::flush::Flush;
+pub use super::options::{LogOptions, Opening};
+pub use super::reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
+pub use super::recovery::Finding;
+
+/// Where a batch went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// The offset of the last record.
+    pub last_offset: i64,
+    /// -1 for CreateTime; for a duplicate the timestamp of the batch that it repeats.
+    pub log_append_time_ms: TimestampMs,
+    /// The first offset that may be read.
+    pub log_start_offset: i64,
+    /// A retry of a batch that is there already: nothing was written.
+    pub duplicate: bool,
+    /// The base offset of the segment that it went to, which is the name of its file.
+    pub segment_base_offset: i64,
+    /// The byte where the batch begins in that file.
+    pub position: u64,
+}
+
+/// The writer's side of one partition's log.
+#[derive(Debug)]
+pub struct Log {
+    disk: Disk,
+    dir: PathBuf,
+    /// `topic-0`, for error texts.
+    name: String,
+    options: LogOptions,
+    leader_epoch: i32,
+    active: ActiveSegment,
+    producers: Producers,
+    recovery_point: i64,
+    unflushed_count: u64,
+    /// The folder is not as the last clean stop left it.
+    changed: bool,
+    /// A segment was made since the folder was synced.
+    folder_is_dirty: bool,
+    poisoned: Option<String>,
+    reader: Arc<LogReader>,
+}
+
+impl Log {
+    /// Makes the folder with an empty segment and `partition.metadata`, all durable.
+    pub fn create(
+        disk: &Disk,
+        dir: &Path,
+        topic_id: TopicId,
+        leader_epoch: i32,
+        options: LogOptions,
+        now_ms: TimestampMs,
+    ) -> Result<Log> {
+        disk.create_dir_all(dir)?;
+        identity::write_topic_id(disk, &dir.join(PARTITION_METADATA_FILE), topic_id)?;
+        let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch };
+        let active = ActiveSegment::create(disk, dir, 0, &options, rules, now_ms)?;
+        let opened = Opened {
+            segments: vec![Arc::clone(&active.segment)],
+            active,
+            producers: Producers::default(),
+            epochs: LeaderEpochs::empty(dir),
+            scanned: true,
+            findings: Vec::new(),
+        };
+        let log = Log::assemble(disk, dir, leader_epoch, 0, options, opened)?;
+        disk.sync_dir(dir)?;
+        dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))?;
+        Ok(log)
+    }
+
+    /// Opens a folder, recovers what needs it, and tells what it found.
+    pub fn open(
+        disk: &Disk,
+        dir: &Path,
+        topic_id: TopicId,
+        opening: Opening,
+        options: LogOptions,
+        now_ms: TimestampMs,
+    ) -> Result<(Log, Vec<Finding>)> {
+        let mut opened = recovery::open(disk, dir, opening, &options, now_ms)?;
+        let mut findings = std::mem::take(&mut opened.findings);
+        findings.extend(restore_topic_id(disk, dir, topic_id)?);
+        let recovery_point = opening.recovery_point.clamp(0, opened.active.next_offset());
+        let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened)?;
+        let start = log.reader.log_start_offset();
+        if (start..=log.log_end_offset()).contains(&opening.log_start_offset) {
+            log.reader.set_log_start_offset(opening.log_start_offset);
+        }
+        Ok((log, findings))
+    }
+
+    fn assemble(
+        disk: &Disk,
+        dir: &Path,
+        leader_epoch: i32,
+        recovery_point: i64,
+        options: LogOptions,
+        opened: Opened,
+    ) -> Result<Log> {
+        let Opened { segments, active, producers, mut epochs, scanned, .. } = opened;
+        let end = active.next_offset();
+        epochs.assign(leader_epoch, end);
+        epochs.write(disk)?;
+        let start = segments.first().map_or(0, |segment| segment.base_offset);
+        Ok(Log {
+            disk: disk.clone(),
+            dir: dir.to_owned(),
+            name: dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            options,
+            leader_epoch,
+            active,
+            producers,
+            recovery_point,
+            unflushed_count: u64::try_from(end - recovery_point).unwrap_or(0),
+            changed: scanned,
+            folder_is_dirty: false,
+            poisoned: None,
+            reader: Arc::new(LogReader::new(segments, start, epochs)),
+        })
+    }
+
+    /// Appends one batch, or recognises it as a retry.
+    pub fn append(&mut self, batch: &RecordBatch, now_ms: TimestampMs) -> Result<Appended> {
+        if let Some(why) = &self.poisoned {
+            return Err(Error::Poisoned { path: self.dir.clone(), why: why.clone() });
+        }
+        let base_offset = self.active.next_offset();
+        if let Verdict::Duplicate(known) = self.producers.check(batch.header(), base_offset, &self.name)? {
+            return Ok(self.repeated(known.last_offset, known.offset_delta, known.timestamp));
+        }
+        let header = BatchHeader { base_offset, partition_leader_epoch: self.leader_epoch, ..*batch.header() };
+        self.make_room(&header, batch.bytes().len() as u64, now_ms)?;
+        let position = self.active.size();
+        self.changed = true;
+        self.write(position, &header, batch.bytes())?;
+        self.active.note(&Located { position, header }, self.options.index_interval_bytes);
+        self.producers.expire(now_ms, self.options.producer_id_expiration_ms);
+        self.producers.remember(&header);
+        self.unflushed_count += u64::try_from(i64::from(header.last_offset_delta) + 1).unwrap_or(1);
+        Ok(Appended {
+            base_offset,
+            last_offset: header.last_offset(),
+            log_append_time_ms: if header.is_log_append_time() { header.max_timestamp } else { -1 },
+            log_start_offset: self.reader.log_start_offset(),
+            duplicate: false,
+            segment_base_offset: self.active.segment.base_offset,
+            position,
+        })
+    }
+
+    /// The readers' side.
+    pub fn reader(&self) -> Arc<LogReader> {
+        Arc::clone(&self.reader)
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.reader.log_start_offset()
+    }
+
+    /// The offset that the next record gets.
+    pub fn log_end_offset(&self) -> i64 {
+        self.active.next_offset()
+    }
+
+    /// Everything below is on disk for certain.
+    pub fn recovery_point(&self) -> i64 {
+        self.recovery_point
+    }
+
+    /// The epoch stamped into batches.
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// Records appended since the last flush began, for `flush.messages`.
+    pub fn unflushed_count(&self) -> u64 {
+        self.unflushed_count
+    }
+
+    /// What has to reach the disk for everything appended so far to be durable. The caller runs it without holding the
+    /// log's lock, and reports back with [`Log::end_flush`].
+    pub fn begin_flush(&mut self) -> Flush {
+        let segments = self.reader.segments();
+        let dirty = segments.iter().filter(|segment| segment.published().next_offset > self.recovery_point);
+        let files = dirty.map(|segment| segment.log.clone()).collect();
+        self.unflushed_count = 0;
+        let folder = std::mem::take(&mut self.folder_is_dirty).then(|| (self.disk.clone(), self.dir.clone()));
+        Flush::new(files, folder, self.log_end_offset())
+    }
+
+    /// Notes how a flush ended; a failed one closes the log to writes.
+    pub fn end_flush(&mut self, outcome: Result<i64>) -> Result<()> {
+        match outcome {
+            Ok(flushed) => {
+                self.recovery_point = self.recovery_point.max(flushed);
+                Ok(())
+            }
+            Err(error) => {
+                self.poison(error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the log to writes until a restart, with the reason.
+    pub fn poison(&mut self, why: String) {
+        self.poisoned.get_or_insert(why);
+    }
+
+    /// New options, in force from the next append.
+    pub fn configure(&mut self, options: LogOptions) {
+        self.options = options;
+    }
+
+    /// The end of a clean stop: everything durable, indexes cut to their length, producers in a snapshot.
+    pub fn close(&mut self) -> Result<()> {
+        if let Some(why) = &self.poisoned {
+            return Err(Error::Poisoned { path: self.dir.clone(), why: why.clone() });
+        }
+        if !self.changed {
+            return Ok(());
+        }
+        self.active.finish()?;
+        let outcome = self.begin_flush().run();
+        self.end_flush(outcome)?;
+        if self.log_end_offset() > self.log_start_offset() {
+            self.write_snapshot(self.log_end_offset())?;
+        }
+        Ok(())
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Renames the folder; open handles stay valid.
+    pub fn rename(&mut self, to: &Path) -> Result<()> {
+        self.disk.rename(&self.dir, to)?;
+        self.dir = to.to_owned();
+        Ok(())
+    }
+
+    /// Every producer id that wrote here lately, so that none of them is given out again.
+    pub fn producer_ids(&self) -> impl Iterator<Item = i64> {
+        self.producers.ids()
+    }
+
+    fn repeated(&self, last_offset: i64, offset_delta: i32, timestamp: TimestampMs) -> Appended {
+        Appended {
+            base_offset: last_offset - i64::from(offset_delta),
+            last_offset,
+            log_append_time_ms: timestamp,
+            log_start_offset: self.reader.log_start_offset(),
+            duplicate: true,
+            segment_base_offset: self.active.segment.base_offset,
+            position: self.active.size(),
+        }
+    }
+
+    /// Rolls if the batch does not fit the active segment any more.
+    fn make_room(&mut self, header: &BatchHeader, size: u64, now_ms: TimestampMs) -> Result<()> {
+        if size > self.options.segment_bytes {
+            let (name, limit) = (&self.name, self.options.segment_bytes);
+            return Err(Error::Refused(Refusal::LargerThanSegment(format!(
+                "Message batch size is {size} bytes in append to partition {name}, which exceeds the maximum configured segment size of {limit}."
+            ))));
+        }
+        if self.active.should_roll(header, size, &self.options, now_ms) && self.active.size() > 0 {
+            self.roll(now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the active segment and begins the next one at the log end offset.
+    fn roll(&mut self, now_ms: TimestampMs) -> Result<()> {
+        let end = self.log_end_offset();
+        self.active.finish()?;
+        self.write_snapshot(end)?;
+        let next = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, self.active.segment.rules, now_ms)?;
+        let mut segments = self.reader.segments().to_vec();
+        segments.push(Arc::clone(&next.segment));
+        self.active = next;
+        self.folder_is_dirty = true;
+        self.reader.set_segments(segments);
+        Ok(())
+    }
+
+    fn write_snapshot(&self, offset: i64) -> Result<()> {
+        self.disk.replace(&segment_file(&self.dir, offset, "snapshot"), &self.producers.snapshot())
+    }
+
+    /// Writes a batch with its final base offset and leader epoch in place of the client's.
+    fn write(&mut self, position: u64, header: &BatchHeader, bytes: &[u8]) -> Result<()> {
+        let mut stamped = [0; 16];
+        stamped[..8].copy_from_slice(&header.base_offset.to_be_bytes());
+        stamped[8..12].copy_from_slice(&header.batch_length.to_be_bytes());
+        stamped[12..].copy_from_slice(&header.partition_leader_epoch.to_be_bytes());
+        let file = &self.active.segment.log;
+        let Err(error) = file.write_at(position, &[&stamped, &bytes[16..]]) else { return Ok(()) };
+        if let Err(cut) = file.set_len(position) {
+            self.poison(format!("{error}; and then {cut}"));
+        }
+        Err(error)
+    }
+}
+
+/// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew.
+fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId) -> Result<Option<Finding>> {
+    let file = dir.join(PARTITION_METADATA_FILE);
+    if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
+        return Ok(None);
+    }
+    identity::write_topic_id(disk, &file, topic_id)?;
+    let sentence = format!("the topic id was missing or wrong, and was written anew: {topic_id}");
+    Ok(Some(Finding { file, position: 0, length: 0, first_offset: 0, sentence }))
+}

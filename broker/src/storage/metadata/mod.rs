@@ -1,0 +1,325 @@
+//! What Kafka keeps in its metadata log, kept here in one redb file: the cluster's id, the topics with their ids and
+//! settings, how often the broker was started, the producer ids that were given out. Not the logs: a lost file can be
+//! rebuilt from the folders of the partitions, and [`crate::topics`] does so.
+//!
+//! Every change is one durable commit in two phases: metadata changes rarely, and a second fsync per change is a fair
+//! price for a commit that does not depend on checksums to be told from a torn one.
+
+mod backend;
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use self::backend::{FileBackend, MemoryBackend};
+use super::disk::Disk;
+use super::{Error, Result};
+use crate::names::{TopicId, TopicName};
+
+/// The file's name in the data folder.
+pub const METADATA_FILE: &str = "cutaway.redb";
+/// How many producer ids are taken at once; as many as Kafka's controller hands to a broker.
+pub const PRODUCER_ID_BLOCK_SIZE: i64 = 1000;
+
+/// The layout of the tables below. A file with a higher number was written by a newer Cutaway.
+const FORMAT_VERSION: i64 = 1;
+/// redb's page cache; the whole file is rarely larger.
+const CACHE_SIZE_BYTES: usize = 1 << 20;
+
+const TEXTS: TableDefinition<'_, &str, &str> = TableDefinition::new("texts");
+const NUMBERS: TableDefinition<'_, &str, i64> = TableDefinition::new("numbers");
+/// Topic id to [`StoredTopic`] as JSON.
+const TOPICS: TableDefinition<'_, u128, &str> = TableDefinition::new("topics");
+
+const CLUSTER_ID: &str = "cluster id";
+const FORMAT: &str = "format version";
+const RUNS: &str = "runs";
+const NEXT_PRODUCER_ID: &str = "next producer id";
+
+/// The metadata of one data folder.
+#[derive(Debug)]
+pub struct Metadata {
+    database: Database,
+    path: PathBuf,
+}
+
+/// Where a topic is in its life. Only live ones are served; the others are what a crash left half done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicState {
+    /// Its folders are being made; nobody was told that it exists.
+    Creating,
+    /// It exists.
+    Live,
+    /// Its folders are being renamed away.
+    Deleting,
+}
+
+/// One topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicRecord {
+    /// The name; no two topics have the same.
+    pub name: TopicName,
+    /// The id.
+    pub id: TopicId,
+    /// Partitions are numbered from 0.
+    pub partition_count: i32,
+    /// What the topic sets itself, by Kafka's keys.
+    pub overrides: BTreeMap<String, String>,
+    /// Where it is in its life.
+    pub state: TopicState,
+    /// The run whose leader epoch is 0. A leader epoch is the number of runs since, so that it rises with every start
+    /// and begins at 0 for a new topic, as in Kafka. Negative for a log that came with higher epochs.
+    pub first_run: i64,
+    /// The logs were found, not made here: what they were compacted by is unknown.
+    pub adopted: bool,
+}
+
+/// What a new metadata file begins with.
+#[derive(Clone, Debug)]
+pub struct Founding {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// The first producer id that was never given out.
+    pub next_producer_id: i64,
+}
+
+/// Why a metadata file is not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A newer version wrote it; it was not touched.
+    #[error("{0}")]
+    Newer(String),
+    /// It names this cluster, not the one that was wanted; it was not touched.
+    #[error("it belongs to the cluster {0}")]
+    OtherCluster(String),
+    /// It is no such file any more.
+    #[error("{0}")]
+    Damaged(String),
+    /// The disk failed.
+    #[error(transparent)]
+    Storage(#[from] Error),
+}
+
+impl Metadata {
+    /// Makes a new file, whole or not at all: it is put together in memory first. It counts as run 0.
+    pub fn create(disk: &Disk, path: &Path, founding: &Founding) -> Result<Metadata> {
+        let memory = MemoryBackend::default();
+        let database = builder().create_with_backend(memory.clone()).map_err(fault("create", path))?;
+        let metadata = Metadata { database, path: path.to_owned() };
+        metadata.change(|transaction| {
+            transaction.open_table(TEXTS)?.insert(CLUSTER_ID, founding.cluster_id.as_str())?;
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            numbers.insert(FORMAT, FORMAT_VERSION)?;
+            numbers.insert(RUNS, 1)?;
+            numbers.insert(NEXT_PRODUCER_ID, founding.next_producer_id)?;
+            // A table that no one opened for writing could not be read.
+            transaction.open_table(TOPICS)?;
+            Ok(())
+        })?;
+        drop(metadata);
+        disk.replace(path, &memory.bytes())?;
+        let database = builder().create_with_backend(FileBackend(disk.open(path, false)?));
+        Ok(Metadata { database: database.map_err(fault("open", path))?, path: path.to_owned() })
+    }
+
+    /// Opens a file that is there, of the given cluster if one is given. It is first checked as a copy in memory, so
+    /// that one which is refused is left exactly as it was.
+    pub fn open(disk: &Disk, path: &Path, cluster_id: Option<&str>) -> std::result::Result<Metadata, OpenError> {
+        check_copy(path, disk.read(path)?, cluster_id)?;
+        let file = disk.open(path, false)?;
+        let database = open_without_panic(&builder(), FileBackend(file)).map_err(OpenError::Damaged)?;
+        Ok(Metadata { database, path: path.to_owned() })
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> Result<String> {
+        let read = || -> std::result::Result<String, redb::Error> {
+            let table = self.database.begin_read()?.open_table(TEXTS)?;
+            Ok(table.get(CLUSTER_ID)?.map_or_else(String::new, |text| text.value().to_owned()))
+        };
+        read().map_err(fault("read", &self.path))
+    }
+
+    /// Every topic, whatever its state, in the order of the ids.
+    pub fn topics(&self) -> Result<Vec<TopicRecord>> {
+        let read = || -> std::result::Result<Vec<(u128, String)>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(TOPICS)?;
+            table
+                .iter()?
+                .map(|entry| entry.map(|(id, text)| (id.value(), text.value().to_owned())).map_err(Into::into))
+                .collect()
+        };
+        let stored = read().map_err(fault("read", &self.path))?;
+        stored.into_iter().map(|(id, text)| StoredTopic::parse(&self.path, id, &text)).collect()
+    }
+
+    /// Counts a start of the broker; returns its number, from 0. Never the same twice, also across kills.
+    pub fn begin_run(&self) -> Result<i64> {
+        self.take(RUNS, 1)
+    }
+
+    /// Takes a block of [`PRODUCER_ID_BLOCK_SIZE`] producer ids that no one was given before; returns the first.
+    pub fn take_producer_id_block(&self) -> Result<i64> {
+        self.take(NEXT_PRODUCER_ID, PRODUCER_ID_BLOCK_SIZE)
+    }
+
+    /// Makes sure that no producer id up to `used` is given out any more.
+    pub fn raise_next_producer_id(&self, used: i64) -> Result<()> {
+        self.change(|transaction| {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            let next = numbers.get(NEXT_PRODUCER_ID)?.map_or(0, |number| number.value());
+            numbers.insert(NEXT_PRODUCER_ID, next.max(used.saturating_add(1)))?;
+            Ok(())
+        })
+    }
+
+    /// The first producer id that was never given out.
+    pub fn next_producer_id(&self) -> Result<i64> {
+        self.number(NEXT_PRODUCER_ID)
+    }
+
+    /// Adds a topic, or changes the one with this id.
+    pub fn put_topic(&self, topic: &TopicRecord) -> Result<()> {
+        self.change(|transaction| {
+            let mut topics = transaction.open_table(TOPICS)?;
+            topics.insert(topic.id.uuid().as_u128(), StoredTopic::render(topic).as_str())?;
+            Ok(())
+        })
+    }
+
+    /// Forgets topics whose folders are gone.
+    pub fn remove_topics(&self, ids: &[TopicId]) -> Result<()> {
+        self.change(|transaction| {
+            let mut topics = transaction.open_table(TOPICS)?;
+            for id in ids {
+                topics.remove(id.uuid().as_u128())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn number(&self, key: &str) -> Result<i64> {
+        let read = || -> std::result::Result<i64, redb::Error> {
+            let table = self.database.begin_read()?.open_table(NUMBERS)?;
+            Ok(table.get(key)?.map_or(0, |number| number.value()))
+        };
+        read().map_err(fault("read", &self.path))
+    }
+
+    /// Advances a number durably; returns what it was.
+    fn take(&self, key: &str, count: i64) -> Result<i64> {
+        let mut before = 0;
+        self.change(|transaction| {
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            before = numbers.get(key)?.map_or(0, |number| number.value());
+            numbers.insert(key, before + count)?;
+            Ok(())
+        })?;
+        Ok(before)
+    }
+
+    /// Makes one durable commit.
+    fn change(&self, change: impl FnOnce(&WriteTransaction) -> std::result::Result<(), redb::Error>) -> Result<()> {
+        let commit = || -> std::result::Result<(), redb::Error> {
+            let mut transaction = self.database.begin_write()?;
+            transaction.set_two_phase_commit(true);
+            change(&transaction)?;
+            transaction.commit()?;
+            Ok(())
+        };
+        commit().map_err(fault("commit to", &self.path))
+    }
+}
+
+/// A topic as it is kept: JSON, so that a later version can add to it.
+#[derive(Serialize, Deserialize)]
+struct StoredTopic {
+    name: String,
+    partition_count: i32,
+    overrides: BTreeMap<String, String>,
+    state: TopicState,
+    first_run: i64,
+    adopted: bool,
+}
+
+impl StoredTopic {
+    fn render(topic: &TopicRecord) -> String {
+        let stored = StoredTopic {
+            name: topic.name.to_string(),
+            partition_count: topic.partition_count,
+            overrides: topic.overrides.clone(),
+            state: topic.state,
+            first_run: topic.first_run,
+            adopted: topic.adopted,
+        };
+        serde_json::to_string(&stored).expect("a map with texts as keys is always JSON")
+    }
+
+    fn parse(path: &Path, id: u128, text: &str) -> Result<TopicRecord> {
+        let damaged = |what: String| Error::Damaged { path: path.to_owned(), position: 0, what };
+        let stored: StoredTopic =
+            serde_json::from_str(text).map_err(|error| damaged(format!("topic {id:032x}: {error}")))?;
+        Ok(TopicRecord {
+            name: TopicName::parse(&stored.name).map_err(|error| damaged(error.to_string()))?,
+            id: TopicId::from_uuid(Uuid::from_u128(id)).ok_or_else(|| damaged("a topic has the zero id".into()))?,
+            partition_count: stored.partition_count,
+            overrides: stored.overrides,
+            state: stored.state,
+            first_run: stored.first_run,
+            adopted: stored.adopted,
+        })
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_SIZE_BYTES);
+    builder
+}
+
+/// Opens a copy of the file in memory, checks every page, and reads what is needed to trust it.
+fn check_copy(path: &Path, bytes: Vec<u8>, wanted: Option<&str>) -> std::result::Result<(), OpenError> {
+    let mut checking = builder();
+    checking.set_check_integrity_on_open(true);
+    let database = open_without_panic(&checking, MemoryBackend::new(bytes)).map_err(OpenError::Damaged)?;
+    let copy = Metadata { database, path: path.to_owned() };
+    let version = copy.number(FORMAT).map_err(|error| OpenError::Damaged(error.to_string()))?;
+    if version > FORMAT_VERSION {
+        return Err(OpenError::Newer(format!(
+            "a newer version of Cutaway wrote {} (format {version}, this one reads up to {FORMAT_VERSION}); \
+             start that version, or choose another data folder",
+            path.display()
+        )));
+    }
+    let readable = copy.topics().and_then(|_| copy.cluster_id());
+    match readable.map_err(|error| OpenError::Damaged(error.to_string()))? {
+        found if wanted.is_some_and(|wanted| wanted != found) => Err(OpenError::OtherCluster(found)),
+        _ => Ok(()),
+    }
+}
+
+/// redb may panic on pages that were altered behind its back; to us that is damage like any other.
+fn open_without_panic(builder: &Builder, backend: impl StorageBackend) -> std::result::Result<Database, String> {
+    match catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend))) {
+        Ok(opened) => opened.map_err(|error| error.to_string()),
+        Err(_) => Err("redb could not make sense of its pages".into()),
+    }
+}
+
+/// Wraps redb's error with what was tried.
+fn fault<E: Into<redb::Error>>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Error {
+    let path = path.to_owned();
+    move |error| match error.into() {
+        redb::Error::Io(source) => Error::Io { action, path, source },
+        redb::Error::Corrupted(what) => Error::Damaged { path, position: 0, what },
+        other => Error::Io { action, path, source: std::io::Error::other(other) },
+    }
+}
+
+#[cfg(test)]
+mod tests;

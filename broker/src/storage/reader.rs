@@ -1,0 +1,212 @@
+//! The readers' side of a log: finds offsets and timestamps without ever taking the writer's lock.
+//!
+//! Segments are held as an immutable list that the writer swaps whole when it rolls. A read hands out a [`FileRange`]
+//! that owns its file handle, so nothing can pull the file from under a slow client.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::disk::FileRange;
+use super::leader_epochs::LeaderEpochs;
+use super::record::{self, Record};
+use super::scan::Located;
+use super::segment::{Damage, Segment};
+use super::{Error, Result};
+use crate::clock::TimestampMs;
+
+/// How much a batch may decompress to while a timestamp is looked for.
+const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+
+/// All segments in order of their base offsets; the last one is active.
+pub(super) type Segments = Arc<Vec<Arc<Segment>>>;
+
+/// What readers share with the writer.
+#[derive(Debug)]
+pub struct LogReader {
+    segments: RwLock<Segments>,
+    log_start_offset: AtomicI64,
+    pub(super) epochs: RwLock<LeaderEpochs>,
+}
+
+/// What a read found.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// Bytes that begin with the batch that contains the offset. They end at the limit, which may be in the middle of
+    /// a batch, as in Kafka. `None` when there is nothing to read, or not within the limit.
+    pub range: Option<FileRange>,
+    /// Aborted transactions that overlap the range; empty until transactions exist.
+    pub aborted: Vec<AbortedTransaction>,
+}
+
+/// A transaction whose records a read_committed consumer must skip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    /// Who wrote it.
+    pub producer_id: i64,
+    /// Its first record.
+    pub first_offset: i64,
+}
+
+/// The answer of a search by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// The record's own timestamp.
+    pub timestamp: TimestampMs,
+    /// The record's offset.
+    pub offset: i64,
+    /// The epoch in its batch.
+    pub leader_epoch: i32,
+}
+
+impl LogReader {
+    pub(super) fn new(segments: Vec<Arc<Segment>>, log_start_offset: i64, epochs: LeaderEpochs) -> LogReader {
+        LogReader {
+            segments: RwLock::new(Arc::new(segments)),
+            log_start_offset: AtomicI64::new(log_start_offset),
+            epochs: RwLock::new(epochs),
+        }
+    }
+
+    /// The first offset that may be read.
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start_offset.load(Ordering::Acquire)
+    }
+
+    /// Bytes in all `.log` files.
+    pub fn size(&self) -> u64 {
+        self.segments().iter().map(|segment| segment.published().size).sum()
+    }
+
+    /// The epoch under which `offset` was written.
+    pub fn leader_epoch_of(&self, offset: i64) -> Option<i32> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).epoch_of(offset)
+    }
+
+    /// Bytes from the batch that contains `offset` on, below `end_offset`, at most `max_bytes`; but the first batch
+    /// whatever its size when `at_least_one` (KIP-74). The caller has checked that the offset is inside the log.
+    pub fn read(&self, offset: i64, end_offset: i64, max_bytes: u32, at_least_one: bool) -> Result<Read> {
+        let nothing = Read { range: None, aborted: Vec::new() };
+        if offset >= end_offset {
+            return Ok(nothing);
+        }
+        let Some((segment, first)) = self.locate(offset)? else { return Ok(nothing) };
+        let first_size = first.end() - first.position;
+        if first.header.base_offset >= end_offset || (first_size > u64::from(max_bytes) && !at_least_one) {
+            return Ok(nothing);
+        }
+        let limit = segment.position_of_end(end_offset)?;
+        let wanted = first.position + u64::from(max_bytes).max(first_size);
+        let end = segment.audit(&first, limit.min(wanted))?;
+        let length = u32::try_from(end - first.position).expect("a fetch is limited by an i32");
+        let range = FileRange { file: segment.log.clone(), position: first.position, length };
+        Ok(Read { range: Some(range), aborted: Vec::new() })
+    }
+
+    /// The first record below `end_offset` whose timestamp is at least `timestamp`. Reads and decompresses: may block.
+    pub fn find_by_timestamp(&self, timestamp: TimestampMs, end_offset: i64) -> Result<Option<TimestampOffset>> {
+        for segment in self.segments().iter() {
+            if segment.largest_timestamp()?.is_none_or(|largest| largest.timestamp < timestamp) {
+                continue;
+            }
+            let start = self.log_start_offset();
+            let fits = |record: &Record| record.timestamp >= timestamp && record.offset >= start;
+            if let Some(found) = first_record(segment, search_start(segment, timestamp)?, timestamp, fits)? {
+                return Ok(Some(found).filter(|found| found.offset < end_offset));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of the records with the largest timestamp. Reads and decompresses: may block.
+    pub fn find_max_timestamp(&self, end_offset: i64) -> Result<Option<TimestampOffset>> {
+        let mut best = None;
+        for segment in self.segments().iter() {
+            if let Some(largest) = segment.largest_timestamp()?
+                && best.as_ref().is_none_or(|(_, timestamp, _)| largest.timestamp > *timestamp)
+            {
+                best = Some((Arc::clone(segment), largest.timestamp, largest.offset));
+            }
+        }
+        let Some((segment, timestamp, offset)) = best else { return Ok(None) };
+        let found = first_record(&segment, offset, timestamp, |record| record.timestamp >= timestamp)?;
+        Ok(found.filter(|found| found.offset < end_offset))
+    }
+
+    pub(super) fn set_log_start_offset(&self, offset: i64) {
+        self.log_start_offset.store(offset, Ordering::Release);
+    }
+
+    pub(super) fn segments(&self) -> Segments {
+        Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_segments(&self, segments: Vec<Arc<Segment>>) {
+        *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
+    }
+
+    /// The batch that contains `offset` or is the first after it, across segments.
+    fn locate(&self, offset: i64) -> Result<Option<(Arc<Segment>, Located)>> {
+        let segments = self.segments();
+        let containing = segments.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1);
+        for segment in &segments[containing..] {
+            let Some(found) = segment.locate(offset)? else { continue };
+            if found.header.base_offset > offset && !segment.rules.gaps_allowed && offset >= self.log_start_offset() {
+                let lost = Damage {
+                    bytes: found.position..found.position,
+                    offsets: offset..found.header.base_offset,
+                    why: "the records before this batch are gone".into(),
+                };
+                return Err(segment.damaged(&lost));
+            }
+            return Ok(Some((Arc::clone(segment), found)));
+        }
+        Ok(None)
+    }
+}
+
+/// The offset from which a search for `timestamp` must read, by the time index if its entry bears out.
+fn search_start(segment: &Segment, timestamp: TimestampMs) -> Result<i64> {
+    match segment.time_index.lookup(timestamp)? {
+        Some(entry) if segment.confirms(entry)? => Ok(entry.offset),
+        _ => Ok(segment.base_offset),
+    }
+}
+
+/// The first record that `fits`, in a batch at or after `offset` whose largest timestamp is at least `timestamp`.
+fn first_record(
+    segment: &Segment,
+    offset: i64,
+    timestamp: TimestampMs,
+    fits: impl Fn(&Record) -> bool,
+) -> Result<Option<TimestampOffset>> {
+    let mut first = None;
+    segment.visit(offset, |batch| {
+        if batch.header.max_timestamp < timestamp {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let Some(record) = records_of(segment, batch)?.into_iter().flatten().find(|record| fits(record)) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        let leader_epoch = batch.header.partition_leader_epoch;
+        first = Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset, leader_epoch });
+        Ok(ControlFlow::Break(()))
+    })?;
+    Ok(first)
+}
+
+/// The records of one batch in a file.
+fn records_of(
+    segment: &Segment,
+    batch: &Located,
+) -> Result<impl IntoIterator<Item = std::result::Result<Record, super::Refusal>>> {
+    let mut bytes = vec![0; usize::try_from(batch.end() - batch.position).expect("a batch fits into memory")];
+    let filled = segment.log.read_at(batch.position, &mut bytes)?;
+    if filled < bytes.len() {
+        let what = "the file ends inside a batch".into();
+        return Err(Error::Damaged { path: segment.log.path().to_owned(), position: batch.position, what });
+    }
+    Ok(record::records(Bytes::from(bytes), MAX_DECOMPRESSED_BYTES))
+}

@@ -1,0 +1,341 @@
+//! One segment as readers see it: a `.log` file with its two indexes, and how far it may be read.
+//!
+//! A segment is shared by the one writer and all readers. What the writer has finished is *published* as a pair of
+//! size and next offset; below that, bytes never change. Bytes that were on disk before this broker started are not
+//! trusted: they are *audited*, CRC and offsets, before they are served for the first time. Damage that an audit or
+//! recovery finds is kept in a list, so that everything around it can be served.
+
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use super::disk::{Disk, DiskFile};
+use super::index::{IndexEntry, OffsetIndex};
+use super::scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
+use super::time_index::{TimeEntry, TimeIndex};
+use super::{Error, Result};
+
+/// How many index entries are tried before the whole segment is scanned, when entries turn out to be wrong.
+const WRONG_ENTRIES_TOLERATED: usize = 4;
+
+/// How far the writer has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Published {
+    /// Bytes in the `.log` file.
+    pub(super) size: u64,
+    /// The offset after the last record.
+    pub(super) next_offset: i64,
+}
+
+/// Bytes that are no good batches, and the offsets that are lost with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    pub(super) bytes: Range<u64>,
+    pub(super) offsets: Range<i64>,
+    pub(super) why: String,
+}
+
+/// A segment, shared by its writer and its readers.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) base_offset: i64,
+    pub(super) log: DiskFile,
+    pub(super) index: OffsetIndex,
+    pub(super) time_index: TimeIndex,
+    pub(super) rules: Rules,
+    published: Mutex<Published>,
+    /// Bytes that were checked or written by this broker. The end is `u64::MAX` where everything after the start is.
+    audited: Mutex<Range<u64>>,
+    /// Sorted, without overlaps.
+    damage: RwLock<Arc<Vec<Damage>>>,
+    largest_timestamp: Mutex<Option<TimeEntry>>,
+}
+
+impl Segment {
+    /// Opens (or makes) the three files of the segment that begins with `base_offset`. Nothing is published or trusted yet.
+    pub(super) fn open(disk: &Disk, dir: &Path, base_offset: i64, index_bytes: u32, rules: Rules) -> Result<Segment> {
+        let name = |suffix| segment_file(dir, base_offset, suffix);
+        Ok(Segment {
+            base_offset,
+            log: disk.open(&name("log"), true)?,
+            index: OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?,
+            time_index: TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?,
+            rules,
+            published: Mutex::new(Published { size: 0, next_offset: base_offset }),
+            audited: Mutex::new(0..0),
+            damage: RwLock::default(),
+            largest_timestamp: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn published(&self) -> Published {
+        *lock(&self.published)
+    }
+
+    pub(super) fn publish(&self, published: Published) {
+        *lock(&self.published) = published;
+    }
+
+    /// Declares bytes as checked: all from `start` on, now and later.
+    pub(super) fn trust_from(&self, start: u64) {
+        *lock(&self.audited) = start..u64::MAX;
+    }
+
+    pub(super) fn damage(&self) -> Arc<Vec<Damage>> {
+        Arc::clone(&self.damage.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn add_damage(&self, damage: Damage) {
+        let mut list = self.damage.write().unwrap_or_else(PoisonError::into_inner);
+        if list.iter().all(|known| known.bytes.start != damage.bytes.start) {
+            let mut longer = list.to_vec();
+            longer.push(damage);
+            longer.sort_by_key(|damage| damage.bytes.start);
+            *list = Arc::new(longer);
+        }
+    }
+
+    /// The batch that contains `offset`, or the first one after it.
+    ///
+    /// Headers alone show *that* something is wrong, not which batch it is (a wrong last offset is noticed one batch
+    /// later), so a walk that meets trouble is repeated with CRCs.
+    pub(super) fn locate(&self, offset: i64) -> Result<Option<Located>> {
+        let Published { size, next_offset } = self.published();
+        if offset >= next_offset {
+            return Ok(None);
+        }
+        let (start, due) = self.start_before(offset, size)?;
+        for depth in [Depth::Headers, Depth::Crc] {
+            let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, depth));
+            loop {
+                match walk.step()? {
+                    Stop::Batch(found) if found.header.last_offset() >= offset => return Ok(Some(found)),
+                    Stop::Batch(_) => {}
+                    Stop::Damage(damage) if offset < damage.offsets.end => return Err(self.damaged(&damage)),
+                    Stop::Damage(_) => {}
+                    Stop::End => return Ok(None),
+                    Stop::Unclear => break,
+                }
+            }
+        }
+        unreachable!("a walk with CRCs is never unclear")
+    }
+
+    /// The first byte of what may not be read yet when `end_offset` is the readable end.
+    pub(super) fn position_of_end(&self, end_offset: i64) -> Result<u64> {
+        let published = self.published();
+        if published.next_offset <= end_offset {
+            return Ok(published.size);
+        }
+        Ok(self.locate(end_offset)?.map_or(published.size, |batch| batch.position))
+    }
+
+    /// Makes sure that the bytes from a located batch up to `end` are good before they leave the house; returns the
+    /// end of what is good.
+    pub(super) fn audit(&self, first: &Located, end: u64) -> Result<u64> {
+        let damage = self.damage();
+        let next_damage = damage.iter().map(|damage| damage.bytes.start).find(|start| *start >= first.end());
+        let end = next_damage.map_or(end, |start| end.min(start));
+        let audited = lock(&self.audited).clone();
+        let whole = audited.start <= first.position;
+        if whole && end <= audited.end {
+            return Ok(end);
+        }
+        let (from, due) = if whole && first.position < audited.end {
+            (audited.end, None)
+        } else {
+            (first.position, Some(first.header.base_offset))
+        };
+        let mut scanner = Scanner::new(&self.log, from, self.published().size, due, self.rules, Depth::Crc);
+        while scanner.position() < end {
+            match scanner.step()? {
+                Step::Batch(_) => {}
+                Step::End => break,
+                Step::Bad(why) => {
+                    let position = scanner.position();
+                    let due = scanner.due_offset().unwrap_or(first.header.last_offset() + 1);
+                    let damage = self.diagnose(position, due, why)?;
+                    if position == first.position {
+                        return Err(self.damaged(&damage));
+                    }
+                    self.add_audited(first.position..position);
+                    return Ok(position);
+                }
+            }
+        }
+        self.add_audited(first.position..scanner.position());
+        Ok(end)
+    }
+
+    /// The largest timestamp of the segment, if the segment has records.
+    pub(super) fn largest_timestamp(&self) -> Result<Option<TimeEntry>> {
+        let known = *lock(&self.largest_timestamp);
+        if known.is_some() {
+            return Ok(known);
+        }
+        let claimed = self.time_index.last()?;
+        let largest = match claimed {
+            Some(entry) if self.confirms(entry)? => claimed,
+            _ => self.scan_largest_timestamp()?,
+        };
+        *lock(&self.largest_timestamp) = largest;
+        Ok(largest)
+    }
+
+    pub(super) fn set_largest_timestamp(&self, entry: TimeEntry) {
+        *lock(&self.largest_timestamp) = Some(entry);
+    }
+
+    /// Whether a time index entry leads to a batch that bears it out.
+    pub(super) fn confirms(&self, entry: TimeEntry) -> Result<bool> {
+        Ok(self.locate(entry.offset)?.is_some_and(|batch| {
+            batch.header.last_offset() == entry.offset && batch.header.max_timestamp == entry.timestamp
+        }))
+    }
+
+    /// Whether an offset index entry leads to a batch that bears it out.
+    pub(super) fn leads_true(&self, entry: IndexEntry, size: u64) -> Result<bool> {
+        let mut scanner = Scanner::new(&self.log, u64::from(entry.position), size, None, self.rules, Depth::Headers);
+        Ok(matches!(scanner.step()?, Step::Batch(found) if found.header.last_offset() == entry.offset))
+    }
+
+    /// The error for readers whose offset is lost.
+    pub(super) fn damaged(&self, damage: &Damage) -> Error {
+        let Range { start, end } = damage.offsets;
+        Error::Damaged {
+            path: self.log.path().to_owned(),
+            position: damage.bytes.start,
+            what: format!(
+                "{}; offsets {start} to {} cannot be read, reading goes on at offset {end}",
+                damage.why,
+                end - 1
+            ),
+        }
+    }
+
+    /// Finds out how far the damage at `position` reaches, notes it and reports it once.
+    pub(super) fn diagnose(&self, position: u64, due_offset: i64, why: String) -> Result<Damage> {
+        if let Some(known) = self.damage().iter().find(|damage| damage.bytes.start == position) {
+            return Ok(known.clone());
+        }
+        let Published { size, next_offset } = self.published();
+        let next = next_good_batch(&self.log, position, size, due_offset, self.rules)?;
+        let (end, next_offset) =
+            next.map_or((size, next_offset.max(due_offset)), |good| (good.position, good.header.base_offset));
+        let damage = Damage { bytes: position..end, offsets: due_offset..next_offset.max(due_offset), why };
+        tracing::error!("{}", self.damaged(&damage));
+        self.add_damage(damage.clone());
+        Ok(damage)
+    }
+
+    /// A byte where a batch begins that is not after `offset`, by the index if its entry leads where it says; and the
+    /// offset that is due there, where that is known.
+    pub(super) fn start_before(&self, offset: i64, size: u64) -> Result<(u64, Option<i64>)> {
+        let mut below = offset;
+        for _ in 0..WRONG_ENTRIES_TOLERATED {
+            let Some(entry) = self.index.lookup(below)? else { break };
+            if self.leads_true(entry, size)? {
+                return Ok((u64::from(entry.position), None));
+            }
+            below = entry.offset.min(below) - 1;
+        }
+        Ok((0, Some(self.base_offset)))
+    }
+
+    /// Shows every good batch that ends at or after `offset`, CRCs checked, until `show` has seen enough.
+    pub(super) fn visit(&self, offset: i64, mut show: impl FnMut(&Located) -> Result<ControlFlow<()>>) -> Result<()> {
+        let Published { size, .. } = self.published();
+        let (start, due) = self.start_before(offset, size)?;
+        let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, Depth::Crc));
+        loop {
+            match walk.step()? {
+                Stop::Batch(found) if found.header.last_offset() >= offset => {
+                    if show(&found)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Stop::Batch(_) | Stop::Damage(_) => {}
+                Stop::End | Stop::Unclear => return Ok(()),
+            }
+        }
+    }
+
+    fn walk<'s>(&'s self, scanner: Scanner<'s>) -> Walk<'s> {
+        Walk { segment: self, scanner }
+    }
+
+    fn scan_largest_timestamp(&self) -> Result<Option<TimeEntry>> {
+        let mut largest: Option<TimeEntry> = None;
+        self.visit(i64::MIN, |found| {
+            largest = later(largest, *found);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(largest)
+    }
+
+    /// Joins a checked range to the one known already where they touch; otherwise the longer of the two is kept.
+    fn add_audited(&self, range: Range<u64>) {
+        let mut audited = lock(&self.audited);
+        if range.start <= audited.end && audited.start <= range.end {
+            *audited = audited.start.min(range.start)..audited.end.max(range.end);
+        } else if range.end - range.start > audited.end - audited.start {
+            *audited = range;
+        }
+    }
+}
+
+/// A walk over a segment's batches that knows its damage, and finds out about more.
+struct Walk<'s> {
+    segment: &'s Segment,
+    scanner: Scanner<'s>,
+}
+
+/// What a [`Walk`] met.
+enum Stop {
+    /// A good batch, as far as the walk looks.
+    Batch(Located),
+    /// Damage; the walk goes on behind it.
+    Damage(Damage),
+    /// Something is wrong, but headers alone do not tell which batch it is.
+    Unclear,
+    End,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> Result<Stop> {
+        let position = self.scanner.position();
+        if let Some(known) = self.segment.damage().iter().find(|damage| damage.bytes.contains(&position)) {
+            self.scanner.jump(known.bytes.end, known.offsets.end);
+            return Ok(Stop::Damage(known.clone()));
+        }
+        match self.scanner.step()? {
+            Step::Batch(found) => Ok(Stop::Batch(found)),
+            Step::End => Ok(Stop::End),
+            Step::Bad(_) if self.scanner.depth() == Depth::Headers => Ok(Stop::Unclear),
+            Step::Bad(why) => {
+                let due = self.scanner.due_offset().unwrap_or(self.segment.base_offset);
+                let damage = self.segment.diagnose(position, due, why)?;
+                self.scanner.jump(damage.bytes.end, damage.offsets.end);
+                Ok(Stop::Damage(damage))
+            }
+        }
+    }
+}
+
+/// The larger of a timestamp so far and that of a batch; of equal ones the earlier.
+pub(super) fn later(so_far: Option<TimeEntry>, batch: Located) -> Option<TimeEntry> {
+    let entry = TimeEntry { timestamp: batch.header.max_timestamp, offset: batch.header.last_offset() };
+    match so_far {
+        Some(known) if known.timestamp >= entry.timestamp => Some(known),
+        _ => Some(entry),
+    }
+}
+
+/// `<dir>/00000000000000000042.log` and its like.
+pub(super) fn segment_file(dir: &Path, base_offset: i64, suffix: &str) -> PathBuf {
+    dir.join(format!("{base_offset:020}.{suffix}"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,41 @@
+//! Why a topic is not created or deleted.
+
+use crate::names::TopicName;
+
+/// Why a topic is not created or deleted; the sentences are Kafka's.
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    /// INVALID_TOPIC_EXCEPTION (17).
+    #[error("{0}")]
+    InvalidName(String),
+    /// TOPIC_ALREADY_EXISTS (36).
+    #[error("Topic '{0}' already exists.")]
+    Exists(TopicName),
+    /// INVALID_PARTITIONS (37).
+    #[error("{0}")]
+    InvalidPartitions(String),
+    /// INVALID_REPLICATION_FACTOR (38).
+    #[error("{0}")]
+    InvalidReplicationFactor(String),
+    /// INVALID_REPLICA_ASSIGNMENT (39).
+    #[error("{0}")]
+    InvalidReplicaAssignment(String),
+    /// INVALID_CONFIG (40).
+    #[error("{0}")]
+    InvalidConfig(String),
+    /// INVALID_REQUEST (42).
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// UNKNOWN_TOPIC_OR_PARTITION (3).
+    #[error("This server does not host this topic-partition.")]
+    Unknown,
+    /// UNKNOWN_TOPIC_ID (100).
+    #[error("This server does not host this topic ID.")]
+    UnknownId,
+    /// TOPIC_DELETION_DISABLED (73).
+    #[error("Topic deletion is disabled.")]
+    DeletionDisabled,
+    /// The disk failed: KAFKA_STORAGE_ERROR (56).
+    #[error(transparent)]
+    Storage(#[from] crate::storage::Error),
+}

@@ -1,0 +1,193 @@
+//! Makes topics and deletes them, in steps that a crash may interrupt anywhere.
+//!
+//! ```text
+//! create:  metadata "creating" → folders → metadata "live" → registry, answer
+//! delete:  metadata "deleting" → registry → folders renamed → metadata forgets → checkpoints → answer … files removed
+//! ```
+//!
+//! The next start removes what was not finished; see `reconcile`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::names::deleted_folder_name;
+use super::open::leader_epoch;
+use super::unknown::overrides_of_internal;
+use super::{DataFolder, log_options, parallel};
+use crate::config::TopicConfig;
+use crate::journal::Event;
+use crate::names::{Principal, TopicId, TopicName, TopicPartition};
+use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
+use crate::storage::disk::Disk;
+use crate::storage::log::Log;
+use crate::storage::metadata::{TopicRecord, TopicState};
+use crate::storage::{Error, Result};
+use crate::topics::creation::{NewTopic, Plan};
+use crate::topics::partition::Partition;
+use crate::topics::upkeep::Upkeep;
+use crate::topics::{Topic, TopicError};
+
+impl DataFolder {
+    /// Says what would come of a wish.
+    pub(in crate::topics) fn plan(
+        &self,
+        wanted: &NewTopic,
+    ) -> std::result::Result<(TopicRecord, TopicConfig), TopicError> {
+        let plan = Plan::of(wanted, &self.config, &self.registry)?;
+        let topic = TopicRecord {
+            name: plan.name,
+            id: TopicId::random(),
+            partition_count: plan.partition_count,
+            overrides: plan.overrides,
+            state: TopicState::Creating,
+            first_run: self.run,
+            adopted: false,
+        };
+        Ok((topic, plan.config))
+    }
+
+    /// Creates a topic. Blocks.
+    pub(in crate::topics) fn create(
+        &self,
+        by: &Principal,
+        wanted: &NewTopic,
+        automatically: bool,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        let changes = self.changes();
+        if changes.stopped {
+            return Err(self.stopping("create a topic in").into());
+        }
+        let (mut topic, config) = self.plan(wanted)?;
+        self.metadata.put_topic(&topic)?;
+        let partitions = self.create_logs(&topic, &config).and_then(|partitions| {
+            topic.state = TopicState::Live;
+            self.metadata.put_topic(&topic)?;
+            Ok(partitions)
+        });
+        let partitions = partitions.inspect_err(|_| self.abandon(&topic))?;
+        let created = Arc::new(Topic::new(&topic, config, partitions));
+        self.registry.insert(&created);
+        self.upkeep.note_change();
+        self.journal.record(|| Event::TopicCreated {
+            topic: topic.name.to_string(),
+            topic_id: topic.id.to_string(),
+            partitions: topic.partition_count,
+            by: by.to_string(),
+            automatically,
+        });
+        Ok(created)
+    }
+
+    /// Deletes a topic: it is gone when this returns, its files a while later. Blocks.
+    pub(in crate::topics) fn delete(&self, by: &Principal, topic: &Topic) -> std::result::Result<(), TopicError> {
+        let changes = self.changes();
+        if changes.stopped {
+            return Err(self.stopping("delete a topic in").into());
+        }
+        let topic = self.registry.get_by_id(topic.id).ok_or(TopicError::Unknown)?;
+        self.metadata.put_topic(&topic.record(TopicState::Deleting))?;
+        self.registry.remove(&topic);
+        let renamed = self.retire(&topic);
+        self.journal.record(|| Event::TopicDeleted {
+            topic: topic.name.to_string(),
+            topic_id: topic.id.to_string(),
+            by: by.to_string(),
+        });
+        let renamed = renamed?;
+        self.metadata.remove_topics(&[topic.id])?;
+        // A namesake may be created at once: it must not inherit this one's offsets.
+        self.write_checkpoints()?;
+        let delay = Duration::from_millis(u64::try_from(self.config.log_segment_delete_delay_ms).unwrap_or(0));
+        remove_later(&self.disk, &self.upkeep, renamed, delay);
+        Ok(())
+    }
+
+    /// Makes the logs of a new topic.
+    fn create_logs(&self, topic: &TopicRecord, config: &TopicConfig) -> Result<Vec<Arc<Partition>>> {
+        let (epoch, now_ms) = (leader_epoch(topic, self.run), self.upkeep.clock.now_ms());
+        let options = log_options(config, &self.config, false);
+        let logs = parallel::each((0..topic.partition_count).collect(), |partition| {
+            let dir = self.partition_dir(&topic.name, partition);
+            if self.disk.exists(&dir) {
+                let occupied =
+                    "a folder of this name is there already; move it away, or restart the broker to serve it";
+                return Err(Error::io("create", &dir)(std::io::Error::other(occupied)));
+            }
+            Log::create(&self.disk, &dir, topic.id, epoch, options.clone(), now_ms)
+        });
+        let logs = logs.into_iter().zip(0..).map(|(log, partition)| {
+            let id = TopicPartition { topic: topic.name.clone(), partition };
+            Ok(Partition::new(id, log?, config, Arc::clone(&self.upkeep)))
+        });
+        let partitions: Result<Vec<_>> = logs.collect();
+        self.disk.sync_dir(&self.path)?;
+        partitions
+    }
+
+    /// Removes what a failed creation left. Where that fails too, the next start does it.
+    fn abandon(&self, topic: &TopicRecord) {
+        let remove = || -> Result<()> {
+            for partition in 0..topic.partition_count {
+                let dir = self.partition_dir(&topic.name, partition);
+                // A folder that was there before belongs to another topic, or to nobody.
+                let owner = identity::read_topic_id(&self.disk, &dir.join(PARTITION_METADATA_FILE));
+                if self.disk.exists(&dir) && owner.is_ok_and(|owner| owner == Some(topic.id)) {
+                    self.disk.remove_dir_all(&dir)?;
+                }
+            }
+            self.disk.sync_dir(&self.path)?;
+            self.metadata.remove_topics(&[topic.id])
+        };
+        if let Err(error) = remove() {
+            tracing::warn!(
+                "topic {} could not be created, and what is there of it waits for the next start: {error}",
+                topic.name
+            );
+        }
+    }
+
+    /// Renames the folders of a topic that is being deleted.
+    fn retire(&self, topic: &Topic) -> Result<Vec<PathBuf>> {
+        let mut renamed = Vec::new();
+        let mut failure = None;
+        // All partitions refuse from now on, even those whose folder cannot be renamed.
+        for partition in &topic.partitions {
+            let to = self.path.join(deleted_folder_name(partition.id()));
+            match partition.retire(&self.disk, &to) {
+                Ok(()) => renamed.push(to),
+                Err(error) => failure = Some(error),
+            }
+        }
+        self.disk.sync_dir(&self.path)?;
+        failure.map_or(Ok(renamed), Err)
+    }
+
+    fn stopping(&self, action: &'static str) -> Error {
+        Error::io(action, &self.path)(std::io::Error::other("the broker is stopping"))
+    }
+}
+
+/// Removes folders in the background; what a stop prevents, the next start does.
+pub(in crate::topics) fn remove_later(disk: &Disk, upkeep: &Arc<Upkeep>, folders: Vec<PathBuf>, delay: Duration) {
+    if folders.is_empty() {
+        return;
+    }
+    let (disk, upkeep, runtime) = (disk.clone(), Arc::clone(upkeep), upkeep.runtime.clone());
+    runtime.spawn(async move {
+        upkeep.clock.sleep(delay).await;
+        upkeep.runtime.spawn_blocking(move || {
+            for folder in folders {
+                if let Err(error) = disk.remove_dir_all(&folder) {
+                    tracing::warn!("a deleted topic's folder stays until the next start: {error}");
+                }
+            }
+        });
+    });
+}
+
+/// The wish behind a topic that is created because somebody used its name.
+pub(in crate::topics) fn automatic(name: &TopicName) -> NewTopic {
+    let configs = overrides_of_internal(name).into_iter().map(|(key, value)| (key, Some(value))).collect();
+    NewTopic { name: name.to_string(), partitions: -1, replication_factor: -1, assignments: Vec::new(), configs }
+}

@@ -1,0 +1,149 @@
+//! The data folder of one broker: its identity, its metadata and the logs in it, and the operations on them that block.
+//!
+//! ```text
+//! <log.dirs>/.lock                        held while a broker is up
+//!            meta.properties              whose folder it is
+//!            cutaway.redb                 topics, ids, settings: storage::metadata
+//!            *-offset-checkpoint          checkpoints: where recovery may begin
+//!            .kafka_cleanshutdown         only while stopped, only after a clean stop
+//!            recovery-findings.txt        what recovery found, for whoever looks later
+//!            <topic>-<partition>/         one log
+//!            <topic>-<partition>.<32 hex>-delete/    a deleted one, soon to be removed
+//! ```
+//!
+//! How a folder is opened is told in `open`, whose it is in `ownership`, and what happens when metadata and folders
+//! tell different stories in `reconcile`. A topic is made and deleted in `change`: always metadata first with the
+//! state *creating* or *deleting*, so that a crash leaves something that the next start recognises and finishes.
+
+mod change;
+mod checkpoints;
+mod findings;
+mod names;
+mod open;
+mod ownership;
+mod parallel;
+mod reconcile;
+mod unknown;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(super) use self::change::{automatic, remove_later};
+use uuid::Uuid;
+
+use self::checkpoints::Checkpoints;
+use super::registry::Registry;
+use super::upkeep::Upkeep;
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::journal::Journal;
+use crate::names::{TopicName, TopicPartition};
+use crate::storage::checkpoint::identity::{CLEAN_SHUTDOWN_FILE, render_clean_shutdown};
+use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::log::LogOptions;
+use crate::storage::metadata::{Metadata, PRODUCER_ID_BLOCK_SIZE};
+use crate::storage::{Error, Result};
+
+/// An open data folder.
+#[derive(Debug)]
+pub(super) struct DataFolder {
+    disk: Disk,
+    path: PathBuf,
+    config: Arc<BrokerConfig>,
+    journal: Journal,
+    pub(super) cluster_id: String,
+    metadata: Metadata,
+    /// The number of this start; see [`TopicRecord::first_run`](crate::storage::metadata::TopicRecord::first_run).
+    run: i64,
+    pub(super) registry: Registry,
+    pub(super) upkeep: Arc<Upkeep>,
+    /// Topics are made and deleted one after another; readers never wait for this.
+    changes: Mutex<Changes>,
+    producer_ids: Mutex<ProducerIds>,
+    checkpoints: Mutex<Checkpoints>,
+    /// Keeps other brokers out.
+    _lock: DiskFile,
+}
+
+/// Whether topics may be made and deleted.
+#[derive(Debug, Default)]
+struct Changes {
+    stopped: bool,
+}
+
+/// Producer ids that were taken from the metadata but not yet given out. What is left is lost at a stop, never reused.
+#[derive(Debug, Default)]
+struct ProducerIds {
+    next: i64,
+    end: i64,
+}
+
+impl DataFolder {
+    /// A producer id that no one was given before.
+    pub(super) fn new_producer_id(&self) -> Result<i64> {
+        let mut ids = self.producer_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.next == ids.end {
+            ids.next = self.metadata.take_producer_id_block()?;
+            ids.end = ids.next + PRODUCER_ID_BLOCK_SIZE;
+        }
+        ids.next += 1;
+        Ok(ids.next - 1)
+    }
+
+    /// Writes those checkpoints that changed since they were last written.
+    pub(super) fn write_checkpoints(&self) -> Result<()> {
+        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        self.upkeep.forget_changes();
+        checkpoints.write(&self.disk, &self.path, &self.registry.list())
+    }
+
+    /// Closes every log, writes the checkpoints, and last of all the file that says that all this was done.
+    pub(super) fn close(&self) -> Result<()> {
+        let mut changes = self.changes();
+        if std::mem::replace(&mut changes.stopped, true) {
+            return Ok(());
+        }
+        let topics = self.registry.list();
+        let partitions = topics.iter().flat_map(|topic| topic.partitions.iter().cloned()).collect();
+        let outcomes = parallel::each(partitions, |partition| partition.close());
+        let failure = outcomes.into_iter().find_map(Result::err);
+        self.write_checkpoints()?;
+        match failure {
+            // The next start must recover what could not be closed.
+            Some(error) => Err(error),
+            None => self.disk.replace(&self.path.join(CLEAN_SHUTDOWN_FILE), render_clean_shutdown(-1).as_bytes()),
+        }
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder of a partition.
+    fn partition_dir(&self, topic: &TopicName, partition: i32) -> PathBuf {
+        self.path.join(TopicPartition { topic: topic.clone(), partition }.to_string())
+    }
+}
+
+/// What a log needs to know of its topic's settings. Nobody knows how logs that came from elsewhere were compacted.
+fn log_options(topic: &TopicConfig, broker: &BrokerConfig, is_adopted: bool) -> LogOptions {
+    LogOptions {
+        segment_bytes: u64::try_from(topic.segment_bytes).unwrap_or(0),
+        segment_ms: topic.segment_ms - jitter_ms(topic),
+        index_interval_bytes: u32::try_from(topic.index_interval_bytes).unwrap_or(0),
+        segment_index_bytes: u32::try_from(topic.segment_index_bytes).unwrap_or(0),
+        gaps_allowed: topic.cleanup_policy_compact || is_adopted,
+        producer_id_expiration_ms: broker.producer_id_expiration_ms,
+    }
+}
+
+/// A random part of `segment.jitter.ms`, so that logs which began together do not roll together.
+fn jitter_ms(topic: &TopicConfig) -> i64 {
+    let most = topic.segment_jitter_ms.min(topic.segment_ms);
+    let random = i64::from(Uuid::new_v4().as_fields().0);
+    if most > 0 { random % most } else { 0 }
+}
+
+/// The error of a folder that this broker must not touch: what is wrong, and what to do.
+fn refused(path: &std::path::Path, sentence: impl Into<String>) -> Error {
+    Error::io("use the data folder", path)(std::io::Error::other(sentence.into()))
+}

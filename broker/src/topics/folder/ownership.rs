@@ -1,0 +1,121 @@
+//! Whose folder it is. `meta.properties` and the metadata file must name the same cluster; a folder of another
+//! cluster, of another node or of a newer version is refused and not touched. One that Kafka wrote, or whose metadata
+//! file is lost or damaged, gets a new metadata file with the cluster id of `meta.properties`.
+
+use std::path::Path;
+
+use super::findings::Findings;
+use super::refused;
+use crate::clock::TimestampMs;
+use crate::names::TopicId;
+use crate::storage::Result;
+use crate::storage::checkpoint::identity::{META_PROPERTIES_FILE, MetaProperties};
+use crate::storage::disk::Disk;
+use crate::storage::metadata::{Founding, METADATA_FILE, Metadata, OpenError};
+
+/// The metadata of a folder that may be used.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) metadata: Metadata,
+    pub(super) cluster_id: String,
+    /// The number of this start.
+    pub(super) run: i64,
+    /// The metadata file was made just now: topics that are found are no surprise.
+    pub(super) is_new: bool,
+}
+
+/// Opens or makes the metadata of a folder.
+pub(super) fn claim(
+    disk: &Disk,
+    folder: &Path,
+    node_id: i32,
+    now_ms: TimestampMs,
+    findings: &mut Findings,
+) -> Result<Owned> {
+    let meta_path = folder.join(META_PROPERTIES_FILE);
+    let meta = MetaProperties::read(disk, &meta_path);
+    let meta = findings.or_default(&meta_path, meta, "it is written anew")?;
+    if let Some(meta) = &meta {
+        check_node(folder, meta, node_id)?;
+    }
+    let metadata = open_metadata(disk, folder, meta.as_ref(), now_ms, findings)?;
+    let owned = match metadata {
+        Some(metadata) => {
+            let cluster_id = metadata.cluster_id()?;
+            let run = metadata.begin_run()?;
+            Owned { metadata, cluster_id, run, is_new: false }
+        }
+        None => {
+            let cluster_id = meta.as_ref().map_or_else(random_id, |meta| meta.cluster_id.clone());
+            let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0 };
+            let metadata = Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?;
+            Owned { metadata, cluster_id, run: 0, is_new: true }
+        }
+    };
+    if meta.is_none() {
+        let meta = MetaProperties { cluster_id: owned.cluster_id.clone(), node_id, directory_id: random_id() };
+        meta.write(disk, &meta_path, now_ms)?;
+    }
+    Ok(owned)
+}
+
+/// Opens the metadata file, if there is one; a damaged one is moved aside.
+fn open_metadata(
+    disk: &Disk,
+    folder: &Path,
+    meta: Option<&MetaProperties>,
+    now_ms: TimestampMs,
+    findings: &mut Findings,
+) -> Result<Option<Metadata>> {
+    let path = folder.join(METADATA_FILE);
+    if !disk.exists(&path) {
+        return Ok(None);
+    }
+    match Metadata::open(disk, &path, meta.map(|meta| meta.cluster_id.as_str())) {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(OpenError::Newer(sentence)) => Err(refused(folder, sentence)),
+        Err(OpenError::OtherCluster(cluster_id)) => {
+            let named = meta.map_or("none", |meta| &meta.cluster_id);
+            Err(refused(
+                folder,
+                format!(
+                    "{META_PROPERTIES_FILE} names the cluster {named}, but {METADATA_FILE} the cluster {cluster_id}; put \
+                     back the file that belongs here, or choose another folder"
+                ),
+            ))
+        }
+        Err(OpenError::Storage(error)) => Err(error),
+        Err(OpenError::Damaged(what)) => {
+            let aside = path.with_extension(format!("redb.damaged-{now_ms}"));
+            disk.rename(&path, &aside)?;
+            disk.sync_dir(folder)?;
+            let aside = aside.file_name().unwrap_or_default().to_string_lossy();
+            findings.add(
+                &path,
+                format!(
+                    "it is damaged ({what}) and was renamed to {aside}; the topics are served from their folders, with \
+                     the broker's defaults in place of their own settings"
+                ),
+            );
+            Ok(None)
+        }
+    }
+}
+
+fn check_node(folder: &Path, meta: &MetaProperties, node_id: i32) -> Result<()> {
+    if meta.node_id == node_id {
+        return Ok(());
+    }
+    let stored = meta.node_id;
+    Err(refused(
+        folder,
+        format!(
+            "it belongs to node {stored}, and this is node {node_id}; set node.id={stored}, or choose another folder"
+        ),
+    ))
+}
+
+/// Kafka makes the ids of clusters and folders as it makes those of topics.
+fn random_id() -> String {
+    TopicId::random().to_string()
+}

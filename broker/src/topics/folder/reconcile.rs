@@ -1,0 +1,164 @@
+//! Makes the metadata and the folders tell one story, before any log is opened.
+//!
+//! | metadata says | the folders | what happens |
+//! |---|---|---|
+//! | creating | some, all or none are there | removed: nobody was told that the topic exists |
+//! | deleting | some have their name still | renamed like the others, and forgotten |
+//! | live | one is missing | an empty log takes its place, and that is reported |
+//! | live | there are more | they are served too: the metadata is older than they are |
+//! | nothing | there are some | they are served, see [`unknown`](super::unknown) |
+//!
+//! Folders named `…-delete` are left overs of deletions, and are removed. Kafka's own `__cluster_metadata-0` is left
+//! alone.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::findings::Findings;
+use super::names::{deleted_folder_name, is_deleted_folder_name};
+use super::ownership::Owned;
+use super::unknown;
+use crate::config::limits::MAX_PARTITIONS;
+use crate::names::{TopicId, TopicName, TopicPartition};
+use crate::storage::Result;
+use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
+use crate::storage::disk::Disk;
+use crate::storage::metadata::{Metadata, TopicRecord, TopicState};
+
+/// Kafka keeps its metadata in a log of this name; ours is in redb.
+const CLUSTER_METADATA: &str = "__cluster_metadata";
+
+/// What there is to serve, and what there is to remove.
+#[derive(Debug, Default)]
+pub(super) struct Reconciled {
+    /// Live topics.
+    pub(super) topics: Vec<TopicRecord>,
+    /// Folders of deleted partitions.
+    pub(super) deleted: Vec<PathBuf>,
+}
+
+/// The partitions' folders, by topic and number.
+type Folders = BTreeMap<TopicName, BTreeMap<i32, PathBuf>>;
+
+/// Brings metadata and folders together.
+pub(super) fn reconcile(disk: &Disk, folder: &Path, owned: &Owned, findings: &mut Findings) -> Result<Reconciled> {
+    let (mut folders, mut deleted) = look_around(disk, folder)?;
+    let (live, unfinished): (Vec<_>, Vec<_>) =
+        owned.metadata.topics()?.into_iter().partition(|topic| topic.state == TopicState::Live);
+    deleted.extend(finish(disk, folder, &owned.metadata, &unfinished, &mut folders)?);
+    let mut topics = Vec::new();
+    for topic in live {
+        let found = folders.remove(&topic.name).unwrap_or_default();
+        topics.push(extended(folder, topic, &found, &owned.metadata, findings)?);
+    }
+    for (name, found) in folders {
+        topics.extend(adopt(disk, folder, &name, &found, owned, &topics, findings)?);
+    }
+    Ok(Reconciled { topics, deleted })
+}
+
+/// Sorts the names in the data folder into partitions and left overs of deleted ones.
+fn look_around(disk: &Disk, folder: &Path) -> Result<(Folders, Vec<PathBuf>)> {
+    let (mut folders, mut deleted) = (Folders::new(), Vec::new());
+    for name in disk.list(folder)? {
+        let path = folder.join(&name);
+        match TopicPartition::from_folder_name(&name) {
+            Some(id) if id.topic.as_str() != CLUSTER_METADATA && disk.is_dir(&path) => {
+                folders.entry(id.topic).or_default().insert(id.partition, path);
+            }
+            None if is_deleted_folder_name(&name) && disk.is_dir(&path) => deleted.push(path),
+            _ => {}
+        }
+    }
+    Ok((folders, deleted))
+}
+
+/// Renames the folders of topics that were half created or half deleted, and forgets the topics.
+fn finish(
+    disk: &Disk,
+    folder: &Path,
+    metadata: &Metadata,
+    unfinished: &[TopicRecord],
+    folders: &mut Folders,
+) -> Result<Vec<PathBuf>> {
+    let mut renamed = Vec::new();
+    for topic in unfinished {
+        for (partition, path) in folders.remove(&topic.name).unwrap_or_default() {
+            let to = folder.join(deleted_folder_name(&TopicPartition { topic: topic.name.clone(), partition }));
+            disk.rename(&path, &to)?;
+            renamed.push(to);
+        }
+        tracing::info!("finished what a stop interrupted: topic {} was {:?} and is removed", topic.name, topic.state);
+    }
+    if !unfinished.is_empty() {
+        disk.sync_dir(folder)?;
+        let ids: Vec<TopicId> = unfinished.iter().map(|topic| topic.id).collect();
+        metadata.remove_topics(&ids)?;
+    }
+    Ok(renamed)
+}
+
+/// A topic that is known, with as many partitions as there are folders for.
+fn extended(
+    folder: &Path,
+    mut topic: TopicRecord,
+    found: &BTreeMap<i32, PathBuf>,
+    metadata: &Metadata,
+    findings: &mut Findings,
+) -> Result<TopicRecord> {
+    let there = found.last_key_value().map_or(0, |(partition, _)| partition.saturating_add(1));
+    if there > topic.partition_count && is_plausible(there, found) {
+        let known = topic.partition_count;
+        topic.partition_count = there;
+        metadata.put_topic(&topic)?;
+        let id = TopicPartition { topic: topic.name.clone(), partition: there - 1 };
+        let sentence = format!(
+            "the metadata knew {known} partitions of this topic, but there are folders of {there}; all are served"
+        );
+        findings.add_for(&id, &folder.join(id.to_string()), sentence);
+    }
+    Ok(topic)
+}
+
+/// Makes a topic of folders that the metadata does not know.
+fn adopt(
+    disk: &Disk,
+    folder: &Path,
+    name: &TopicName,
+    found: &BTreeMap<i32, PathBuf>,
+    owned: &Owned,
+    known: &[TopicRecord],
+    findings: &mut Findings,
+) -> Result<Option<TopicRecord>> {
+    let topic = unknown::describe(disk, name, found, owned.run, |id| known.iter().any(|other| other.id == id));
+    let Some((last, path)) = found.last_key_value() else { return Ok(None) };
+    let id = TopicPartition { topic: name.clone(), partition: *last };
+    if !is_plausible(topic.partition_count, found) {
+        let sentence = "its number is far above those of the topic's other folders; it is left alone and not served";
+        findings.add_for(&id, path, sentence);
+        return Ok(None);
+    }
+    for (partition, path) in found {
+        if !identity::read_topic_id(disk, &path.join(PARTITION_METADATA_FILE))
+            .is_ok_and(|found| found == Some(topic.id))
+        {
+            let id = TopicPartition { topic: name.clone(), partition: *partition };
+            findings.add_for(
+                &id,
+                path,
+                format!("it did not name its topic's id; it is served as part of {}", topic.id),
+            );
+        }
+    }
+    owned.metadata.put_topic(&topic)?;
+    tracing::info!("serving topic {name} with {} partition(s), found in {}", topic.partition_count, folder.display());
+    if !owned.is_new {
+        findings.add_for(&id, path, "the metadata does not know this topic; it is served with the broker's defaults");
+    }
+    Ok(Some(topic))
+}
+
+/// A stray folder `t-2000000000` must not make two thousand million empty ones.
+fn is_plausible(partition_count: i32, found: &BTreeMap<i32, PathBuf>) -> bool {
+    usize::try_from(partition_count).is_ok_and(|count| count <= MAX_PARTITIONS && count <= found.len() * 2 + 100)
+}

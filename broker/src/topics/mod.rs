@@ -1,0 +1,223 @@
+//! What exists and how far it may be read.
+//!
+//! [`Topics`] is the door: it opens the data folder, finds topics by name and id, creates and deletes them. A
+//! [`Topic`] is a name, an id, settings and its [`Partition`]s; a partition is a log behind a mutex with its readable
+//! end beside it. A fetch that finds too little parks a [`FetchWaiter`].
+//!
+//! What blocks stands in the room's `folder` and runs on the runtime's blocking pool; appends and reads happen in
+//! place. Every operation takes the [`Principal`] that asks for it. Nothing here knows of groups or of Kafka's
+//! messages.
+
+mod creation;
+mod error;
+mod flush;
+mod folder;
+mod partition;
+mod registry;
+mod upkeep;
+mod waiter;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{AbortHandle, JoinError};
+
+use self::folder::{DataFolder, automatic, remove_later};
+use crate::clock::Clock;
+use crate::config::{BrokerConfig, TopicConfig};
+use crate::journal::Journal;
+use crate::names::{Principal, TopicId, TopicName};
+use crate::storage::disk::Disk;
+use crate::storage::metadata::{TopicRecord, TopicState};
+use crate::storage::{Error, Result};
+
+pub use creation::NewTopic;
+pub use error::TopicError;
+pub use partition::{Isolation, Partition, PartitionRead};
+pub use waiter::FetchWaiter;
+
+/// Every topic of one broker.
+#[derive(Debug)]
+pub struct Topics {
+    folder: Arc<DataFolder>,
+    config: Arc<BrokerConfig>,
+    checkpointing: AbortHandle,
+}
+
+/// One topic. A deleted topic's `Arc` stays valid for those who hold it; its partitions refuse.
+#[derive(Debug)]
+pub struct Topic {
+    /// The name.
+    pub name: TopicName,
+    /// The id, which tells it from its namesakes before and after.
+    pub id: TopicId,
+    /// The settings in force.
+    pub config: Arc<TopicConfig>,
+    /// Of these, what the topic sets itself, by Kafka's keys.
+    pub overrides: BTreeMap<String, String>,
+    /// The partitions by number. Empty for a topic that was only validated.
+    pub partitions: Vec<Arc<Partition>>,
+    /// How many partitions there are, or would be.
+    pub partition_count: i32,
+    first_run: i64,
+    adopted: bool,
+}
+
+impl Topic {
+    fn new(record: &TopicRecord, config: TopicConfig, partitions: Vec<Arc<Partition>>) -> Topic {
+        Topic {
+            name: record.name.clone(),
+            id: record.id,
+            config: Arc::new(config),
+            overrides: record.overrides.clone(),
+            partitions,
+            partition_count: record.partition_count,
+            first_run: record.first_run,
+            adopted: record.adopted,
+        }
+    }
+
+    /// The topic as the metadata keeps it.
+    fn record(&self, state: TopicState) -> TopicRecord {
+        TopicRecord {
+            name: self.name.clone(),
+            id: self.id,
+            partition_count: self.partition_count,
+            overrides: self.overrides.clone(),
+            state,
+            first_run: self.first_run,
+            adopted: self.adopted,
+        }
+    }
+}
+
+impl Topics {
+    /// Opens the data folder's topics, recovering what needs it. Blocks, and must be called inside a tokio runtime.
+    pub fn open(disk: Disk, clock: Clock, config: Arc<BrokerConfig>, journal: Journal) -> Result<Arc<Topics>> {
+        let (folder, deleted) = DataFolder::open(disk.clone(), clock, Arc::clone(&config), journal)?;
+        remove_later(&disk, &folder.upkeep, deleted, Duration::ZERO);
+        let folder = Arc::new(folder);
+        let checkpointing = write_checkpoints_after_changes(&folder, &config);
+        Ok(Arc::new(Topics { folder, config, checkpointing }))
+    }
+
+    /// The cluster's id.
+    pub fn cluster_id(&self) -> &str {
+        &self.folder.cluster_id
+    }
+
+    /// The topic of a name.
+    pub fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.folder.registry.get(name)
+    }
+
+    /// The topic of an id.
+    pub fn get_by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
+        self.folder.registry.get_by_id(id)
+    }
+
+    /// All topics by name.
+    pub fn list(&self) -> Vec<Arc<Topic>> {
+        self.folder.registry.list()
+    }
+
+    /// Creates a topic, or with `validate_only` says what would come of it: a topic without partitions.
+    pub async fn create(
+        &self,
+        principal: &Principal,
+        wanted: NewTopic,
+        validate_only: bool,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        if validate_only {
+            let (record, config) = self.folder.plan(&wanted)?;
+            return Ok(Arc::new(Topic::new(&record, config, Vec::new())));
+        }
+        self.create_in_folder(principal, wanted, false).await
+    }
+
+    /// Creates a topic with the broker's defaults because a client asked for its metadata; one of two at once wins and
+    /// both get it.
+    pub async fn auto_create(
+        &self,
+        principal: &Principal,
+        name: &TopicName,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        if let Some(topic) = self.get(name.as_str()) {
+            return Ok(topic);
+        }
+        match self.create_in_folder(principal, automatic(name), true).await {
+            Err(TopicError::Exists(_)) => self.get(name.as_str()).ok_or(TopicError::Unknown),
+            outcome => outcome,
+        }
+    }
+
+    /// Deletes a topic. Its records are gone when this returns; its files are removed after
+    /// `log.segment.delete.delay.ms`.
+    pub async fn delete(&self, principal: &Principal, topic: &Arc<Topic>) -> std::result::Result<(), TopicError> {
+        if !self.config.delete_topic_enable {
+            return Err(TopicError::DeletionDisabled);
+        }
+        let (folder, by, topic) = (Arc::clone(&self.folder), principal.clone(), Arc::clone(topic));
+        let outcome = tokio::task::spawn_blocking(move || folder.delete(&by, &topic)).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("delete a topic in", broken).into()))
+    }
+
+    /// A producer id that no one was given before, also across kills.
+    pub fn new_producer_id(&self) -> Result<i64> {
+        self.folder.new_producer_id()
+    }
+
+    /// Flushes and closes every log, writes the checkpoints and the clean-shutdown file. Nothing can be appended,
+    /// created or deleted afterwards.
+    pub async fn close(&self) -> Result<()> {
+        self.checkpointing.abort();
+        let folder = Arc::clone(&self.folder);
+        let outcome = tokio::task::spawn_blocking(move || folder.close()).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("close", broken)))
+    }
+
+    /// A client that goes away does not interrupt a creation: it goes on where it blocks.
+    async fn create_in_folder(
+        &self,
+        by: &Principal,
+        wanted: NewTopic,
+        automatically: bool,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        let (folder, by) = (Arc::clone(&self.folder), by.clone());
+        let outcome = tokio::task::spawn_blocking(move || folder.create(&by, &wanted, automatically)).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("create a topic in", broken).into()))
+    }
+
+    fn interrupted(&self, action: &'static str, broken: JoinError) -> Error {
+        Error::io(action, &self.config.log_dir)(io::Error::other(broken))
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        self.checkpointing.abort();
+    }
+}
+
+/// Writes the checkpoints some time after an offset changed; while nothing changes, nothing runs.
+fn write_checkpoints_after_changes(folder: &Arc<DataFolder>, config: &BrokerConfig) -> AbortHandle {
+    let interval = Duration::from_millis(u64::try_from(config.log_flush_offset_checkpoint_interval_ms).unwrap_or(0));
+    let (folder, upkeep) = (Arc::downgrade(folder), Arc::clone(&folder.upkeep));
+    let task = tokio::spawn(async move {
+        loop {
+            upkeep.change().await;
+            upkeep.clock.sleep(interval).await;
+            let Some(folder) = folder.upgrade() else { return };
+            let written = tokio::task::spawn_blocking(move || folder.write_checkpoints()).await;
+            if let Ok(Err(error)) = written {
+                tracing::warn!("the checkpoints are not up to date, so that recovery may take longer: {error}");
+            }
+        }
+    });
+    task.abort_handle()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Tests of flushes: who waits for which, what a reader may see meanwhile, and what a failure means.
+
+use super::*;
+
+/// A topic whose every record must reach the disk.
+async fn durable(topics: &Topics) -> Arc<Topic> {
+    let configs = vec![("flush.messages".into(), Some("1".into()))];
+    let wish = NewTopic { configs, ..wanted("t", 1) };
+    topics.create(&Principal::anonymous(), wish, false).await.expect("created")
+}
+
+#[tokio::test]
+async fn one_flush_answers_all_who_came_before_it_and_nothing_is_readable_sooner() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = durable(&topics).await;
+    let partition = &topic.partitions[0];
+    // As if a thread were flushing already: the appends can only queue.
+    partition.writer().expect("usable").is_flushing = true;
+    let waiter = FetchWaiter::new(1);
+    assert!(partition.watch(&waiter, Isolation::ReadUncommitted, 0));
+    let mut appends: Vec<_> = (0..100)
+        .map(|_| {
+            let partition = partition.clone();
+            tokio::spawn(async move { partition.append(&batch("x")).await })
+        })
+        .collect();
+    while partition.log_end_offset() < 100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(partition.high_watermark(), 0);
+    assert_eq!(readable_bytes(partition), 0);
+    assert!(appends.iter().all(|append| !append.is_finished()));
+    let before = bench.sync_count(".log");
+
+    let flushing = partition.clone();
+    tokio::task::spawn_blocking(move || flushing.flush()).await.expect("flushed");
+    for append in &mut appends {
+        append.await.expect("no panic").expect("appended");
+    }
+    waiter.woken().await;
+    assert_eq!(bench.sync_count(".log"), before + 1);
+    assert_eq!(partition.high_watermark(), 100);
+}
+
+#[tokio::test]
+async fn every_answer_is_durable_when_every_record_must_be() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = durable(&topics).await;
+    for offset in 0..5 {
+        let appended = topic.partitions[0].append(&batch("x")).await.expect("appended");
+        assert_eq!(appended.base_offset, offset);
+        assert!(topic.partitions[0].recovery_point() > Some(offset));
+        assert_eq!(topic.partitions[0].high_watermark(), offset + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_flush_acknowledges_nothing_and_closes_the_log_to_writes() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = durable(&topics).await;
+    let partition = &topic.partitions[0];
+    partition.append(&batch("good")).await.expect("appended");
+    let readable = readable_bytes(partition);
+    bench.script.fail_when(|change| {
+        matches!(change, Change::Sync(path) if path.to_string_lossy().ends_with(".log"))
+            .then(|| io::Error::other("the disk is gone"))
+    });
+    for _ in 0..2 {
+        let failed = partition.append(&batch("bad")).await.expect_err("not durable");
+        assert!(matches!(&failed, Error::Poisoned { why, .. } if why.contains("the disk is gone")), "{failed}");
+    }
+    bench.script.heal();
+    partition.append(&batch("late")).await.expect_err("until a restart");
+    assert_eq!((partition.high_watermark(), readable_bytes(partition)), (1, readable));
+    topics.close().await.expect_err("this was no clean stop");
+    assert!(!bench.data().join(".kafka_cleanshutdown").exists());
+}
+
+#[tokio::test]
+async fn the_timer_flushes_what_nobody_waits_for() {
+    let bench = Bench::new().with("log.flush.interval.ms", "1");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    for offset in 1..=3 {
+        topic.partitions[0].append(&batch("x")).await.expect("appended");
+        topic.partitions[0].flushes().expect("usable").reached(offset).await.expect("flushed");
+    }
+    assert_eq!(topic.partitions[0].recovery_point(), Some(3));
+}
+
+#[tokio::test]
+async fn without_a_timer_nothing_is_flushed() {
+    let bench = Bench::new().with("log.flush.interval.ms", &i64::MAX.to_string());
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    assert_eq!(topic.partitions[0].high_watermark(), 1);
+    assert!(!topic.partitions[0].writer().expect("usable").is_timer_set);
+}
+
+#[tokio::test]
+async fn a_panic_under_the_lock_closes_the_log_to_writes_but_not_to_readers() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let partition = topic.partitions[0].clone();
+    partition.append(&batch("x")).await.expect("appended");
+    let panicking = partition.clone();
+    let thread = std::thread::spawn(move || {
+        let _writer = panicking.writer().expect("usable");
+        panic!("on purpose");
+    });
+    assert!(thread.join().is_err());
+    assert!(matches!(partition.append(&batch("y")).await, Err(Error::Poisoned { .. })));
+    assert!(readable_bytes(&partition) > 0);
+}
+
+#[tokio::test]
+async fn checkpoints_are_written_only_when_they_tell_something_new() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    topics.folder.write_checkpoints().expect("written");
+    assert_eq!(bench.file("replication-offset-checkpoint"), "0\n1\nt 0 1\n");
+    assert_eq!(bench.file("recovery-point-offset-checkpoint"), "0\n1\nt 0 0\n");
+    assert_eq!(bench.file("log-start-offset-checkpoint"), "0\n0\n");
+    let before = bench.script.changes().len();
+    topics.folder.write_checkpoints().expect("nothing to do");
+    assert_eq!(bench.script.changes().len(), before);
+}
+
+#[tokio::test]
+async fn checkpoints_follow_by_themselves() {
+    let bench = Bench::new().with("log.flush.offset.checkpoint.interval.ms", "0");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    while bench.file("replication-offset-checkpoint") != "0\n1\nt 0 1\n" {
+        tokio::task::yield_now().await;
+    }
+}

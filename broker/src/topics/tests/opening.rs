@@ -1,0 +1,217 @@
+//! Tests of opening a folder: what a stop leaves, what damage leaves, and whose folder it may be.
+
+use super::*;
+use crate::storage::metadata::METADATA_FILE;
+
+#[tokio::test]
+async fn records_outlive_a_kill_and_a_clean_stop() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let id = create(&topics, "t", 1).await.id;
+    topics.get("t").expect("there").partitions[0].append(&batch("x")).await.expect("appended");
+    let cluster_id = topics.cluster_id().to_owned();
+    drop(topics);
+    for (run, is_clean) in [(1, true), (2, false), (3, true)] {
+        let topics = bench.topics();
+        assert_eq!(topics.cluster_id(), cluster_id);
+        let topic = topics.get("t").expect("still there");
+        assert_eq!(topic.id, id);
+        let partition = &topic.partitions[0];
+        assert_eq!((partition.high_watermark(), partition.leader_epoch()), (i64::from(run), run));
+        assert!(readable_bytes(partition) > 0);
+        assert!(!bench.data().join(".kafka_cleanshutdown").exists(), "it must not outlive the start");
+        assert_eq!(partition.append(&batch("y")).await.expect("appended").base_offset, i64::from(run));
+        assert_eq!(create(&topics, &format!("new-{run}"), 1).await.partitions[0].leader_epoch(), 0);
+        if is_clean {
+            topics.close().await.expect("closed");
+            let marker = std::fs::read_to_string(bench.data().join(".kafka_cleanshutdown")).expect("there");
+            assert_eq!(marker, "{\"version\":0,\"brokerEpoch\":-1}");
+            assert!(matches!(partition.append(&batch("late")).await, Err(Error::Poisoned { .. })));
+            topics.create(&Principal::anonymous(), wanted("late", 1), false).await.expect_err("too late");
+        }
+    }
+    assert_eq!(bench.findings(), "");
+}
+
+#[tokio::test]
+async fn producer_ids_never_repeat() {
+    let bench = Bench::new();
+    let mut last = -1;
+    for is_clean in [true, false, false, true] {
+        let topics = bench.topics();
+        for _ in 0..1_500 {
+            let id = topics.new_producer_id().expect("an id");
+            assert!(id > last, "{id} after {last}");
+            last = id;
+        }
+        if is_clean {
+            topics.close().await.expect("closed");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_damaged_file_keeps_the_records_from_being_served() {
+    for damaged in [
+        METADATA_FILE,
+        "meta.properties",
+        "recovery-point-offset-checkpoint",
+        "log-start-offset-checkpoint",
+        "t-0/partition.metadata",
+        "t-0/leader-epoch-checkpoint",
+    ] {
+        for is_clean in [true, false] {
+            let bench = Bench::new();
+            let topics = bench.topics();
+            let topic = create(&topics, "t", 2).await;
+            topic.partitions[0].append(&batch("x")).await.expect("appended");
+            topics.folder.write_checkpoints().expect("written");
+            if is_clean {
+                topics.close().await.expect("closed");
+            }
+            drop(topics);
+            std::fs::write(bench.data().join(damaged), b"\xffrubbish").expect("damaged");
+
+            let topics = bench.open().unwrap_or_else(|error| panic!("{damaged}: {error}"));
+            let found = topics.get("t").unwrap_or_else(|| panic!("{damaged}: the topic is gone"));
+            assert_eq!((found.id, found.partitions.len()), (topic.id, 2), "{damaged}");
+            assert_eq!(found.partitions[0].high_watermark(), 1, "{damaged}");
+            assert!(readable_bytes(&found.partitions[0]) > 0, "{damaged}");
+            assert!(found.partitions[0].leader_epoch() > 0, "{damaged}");
+            // The log derives this one anew without a word: nothing of it was lost.
+            let is_told = damaged == "t-0/leader-epoch-checkpoint" || bench.findings().contains(damaged);
+            assert!(is_told, "{damaged}: {}", bench.findings());
+        }
+    }
+}
+
+#[tokio::test]
+async fn lost_metadata_is_rebuilt_from_the_folders() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 3).await;
+    let producer_id = 12_345;
+    let mut builder = BatchBuilder::new(Compression::None).from_producer(producer_id, 0, 0);
+    builder.push(1_000, None, Some(b"x"), &[]);
+    topic.partitions[2].append(&builder.build()).await.expect("appended");
+    let cluster_id = topics.cluster_id().to_owned();
+    drop(topics);
+    drop(bench.topics());
+    for lost in [&[METADATA_FILE][..], &[METADATA_FILE, "t-2/leader-epoch-checkpoint"]] {
+        let epoch = bench.topics().get("t").expect("there").partitions[2].leader_epoch();
+        for file in lost {
+            std::fs::remove_file(bench.data().join(file)).expect("removed");
+        }
+        let topics = bench.topics();
+        let found = topics.get_by_id(topic.id).expect("the id is in the folders");
+        assert_eq!((found.name.as_str(), found.partitions.len()), ("t", 3));
+        assert!(found.partitions[2].leader_epoch() > epoch, "{lost:?}");
+        assert_eq!(topics.cluster_id(), cluster_id);
+        assert!(topics.new_producer_id().expect("an id") > producer_id);
+    }
+}
+
+#[tokio::test]
+async fn folders_of_others_are_refused_and_left_as_they_are() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let refusal = bench.open().expect_err("the folder is in use").to_string();
+    assert!(refusal.contains("another broker is using it"), "{refusal}");
+    topics.close().await.expect("closed");
+    drop(topics);
+
+    let meta = bench.data().join("meta.properties");
+    let ours = std::fs::read_to_string(&meta).expect("there");
+    for (theirs, sentence) in [
+        (ours.replace("node.id=1", "node.id=7"), "set node.id=7"),
+        (ours.replace("cluster.id=", "cluster.id=x"), "names the cluster x"),
+    ] {
+        std::fs::write(&meta, &theirs).expect("written");
+        let metadata = std::fs::read(bench.data().join(METADATA_FILE)).expect("there");
+        let refusal = bench.open().expect_err("not ours").to_string();
+        assert!(refusal.contains(sentence), "{refusal}");
+        assert_eq!(std::fs::read_to_string(&meta).expect("there"), theirs);
+        assert!(std::fs::read(bench.data().join(METADATA_FILE)).expect("there") == metadata, "{sentence}");
+        assert!(bench.data().join(".kafka_cleanshutdown").exists());
+    }
+    std::fs::write(&meta, &ours).expect("written");
+    bench.topics();
+}
+
+#[tokio::test]
+async fn a_missing_folder_becomes_an_empty_log_and_a_bad_one_an_answer() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 3).await;
+    for partition in &topic.partitions {
+        partition.append(&batch("x")).await.expect("appended");
+    }
+    topics.close().await.expect("closed");
+    drop(topics);
+    std::fs::remove_dir_all(bench.data().join("t-0")).expect("removed");
+    std::fs::remove_dir_all(bench.data().join("t-1")).expect("removed");
+    std::fs::write(bench.data().join("t-1"), b"a file where a folder should be").expect("written");
+
+    assert_eq!(bench.file("recovery-point-offset-checkpoint"), "0\n3\nt 0 1\nt 1 1\nt 2 1\n");
+    let topics = bench.topics();
+    let topic = topics.get("t").expect("there");
+    // The new log must not be judged by what the old one had.
+    assert_eq!(bench.file("recovery-point-offset-checkpoint"), "0\n2\nt 0 0\nt 2 1\n");
+    assert_eq!(topic.partitions[0].high_watermark(), 0);
+    assert_eq!(topic.partitions[2].high_watermark(), 1);
+    topic.partitions[0].append(&batch("y")).await.expect("a new log");
+    assert!(topic.partitions[1].append(&batch("y")).await.expect_err("no log").is_fault());
+    assert!(topic.partitions[1].read(0, Isolation::ReadUncommitted, 1, true).is_err());
+    assert!(bench.findings().contains("t-0: the folder was missing"), "{}", bench.findings());
+    assert!(bench.findings().contains("t-1: the log cannot be opened"), "{}", bench.findings());
+    topics.close().await.expect("what can be closed is");
+}
+
+#[tokio::test]
+async fn folders_that_somebody_put_there_are_served_if_they_are_plausible() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let id = create(&topics, "t", 2).await.id;
+    topics.close().await.expect("closed");
+    drop(topics);
+    std::fs::create_dir_all(bench.data().join("stray-2000000000")).expect("made");
+    std::fs::create_dir_all(bench.data().join("t-2")).expect("made");
+    std::fs::create_dir_all(bench.data().join("__cluster_metadata-0")).expect("made");
+    std::fs::create_dir_all(bench.data().join("copied-0")).expect("made");
+    std::fs::copy(bench.data().join("t-0/partition.metadata"), bench.data().join("copied-0/partition.metadata"))
+        .expect("copied");
+
+    let topics = bench.topics();
+    let names: Vec<String> = topics.list().iter().map(|topic| topic.name.to_string()).collect();
+    assert_eq!(names, ["copied", "t"]);
+    assert_eq!(topics.get("t").map(|topic| (topic.id, topic.partitions.len())), Some((id, 3)));
+    assert_ne!(topics.get("copied").expect("there").id, id);
+    assert!(bench.findings().contains("stray-2000000000"), "{}", bench.findings());
+}
+
+#[tokio::test]
+async fn left_overs_of_deletions_are_removed() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 2).await;
+    topics.delete(&Principal::anonymous(), &topic).await.expect("deleted");
+    drop(topics);
+    let is_left = || bench.names_in_folder().iter().any(|name| name.ends_with("-delete"));
+    assert!(is_left());
+    let topics = bench.topics();
+    while is_left() {
+        tokio::task::yield_now().await;
+    }
+    assert!(topics.list().is_empty());
+}
+
+#[tokio::test]
+async fn findings_are_kept_once() {
+    let bench = Bench::new();
+    drop(bench.topics());
+    for _ in 0..3 {
+        std::fs::write(bench.data().join("log-start-offset-checkpoint"), "rubbish").expect("damaged");
+        drop(bench.topics());
+    }
+    assert_eq!(bench.findings().lines().count(), 1, "{}", bench.findings());
+}

@@ -1,0 +1,12 @@
+//! The suites, in reading order.
+
+mod layering;
+mod tidy;
+
+mod schema;
+
+mod crash;
+mod log;
+
+mod kafka;
+mod oracle;

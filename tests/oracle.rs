@@ -1,0 +1,165 @@
+//! The same raw conversation held with two brokers, and their answers compared field by field.
+//!
+//! Apache Kafka is the specification, so the one on the left is a real one. Where we differ from it on purpose, a line in
+//! `tests/kafka/differences.txt` names the step, the field and the reason; every other difference fails.
+
+mod fetch;
+mod metadata;
+mod offsets;
+mod produce;
+mod producer_ids;
+mod topics;
+mod versions;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::thread;
+
+use anyhow::{Context, ensure};
+use cutaway_tests::kafka::{RealKafka, repository};
+use cutaway_tests::talk::{Step, Talk, differences};
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{CreateTopicsRequest, ListOffsetsRequest, MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use serde_json::json;
+
+/// Holds one conversation, and notes down what it asks and hears.
+type Conversation = fn(&mut Talk) -> anyhow::Result<()>;
+
+/// Every conversation by its name. They are held in this order; each makes its own topics.
+const CONVERSATIONS: &[(&str, Conversation)] = &[
+    ("versions", versions::hold),
+    ("metadata", metadata::hold),
+    ("topics", topics::hold),
+    ("produce", produce::hold),
+    ("producer ids", producer_ids::hold),
+    ("fetch", fetch::hold),
+    ("offsets", offsets::hold),
+];
+
+/// A difference between two real Kafkas is one that the comparison must overlook, or a conversation that leaves to chance
+/// what it should fix.
+#[test]
+fn kafka_agrees_with_itself() -> anyhow::Result<()> {
+    let (Some(left), Some(right)) = (RealKafka::shared()?, RealKafka::start(&[])?) else {
+        return Ok(());
+    };
+    let differences = compare(left.bootstrap(), right.bootstrap())?;
+    ensure!(differences.is_empty(), "two real Kafkas differ:\n{}", differences.join("\n"));
+    Ok(())
+}
+
+/// What the comparison overlooks, and what it must not.
+#[test]
+fn a_difference_is_found_where_it_is() {
+    let step = |answer| [Step::new("topics", answer)];
+    let answer = json!({"topics": [{"errorCode": 0, "topicId": "ab", "name": "t"}], "port": 9092});
+    let same = json!({"topics": [{"errorCode": 0, "topicId": "cd", "name": "t"}], "port": 29092});
+    assert_eq!(differences(&step(answer.clone()), &step(same)), Vec::<String>::new());
+    let other = json!({"topics": [{"errorCode": 3, "topicId": "00", "name": "t"}], "port": 9092});
+    assert_eq!(
+        differences(&step(answer.clone()), &step(other)),
+        ["topics: topics[0].errorCode: 0, 3", "topics: topics[0].topicId: true, false"]
+    );
+    let longer = json!({"topics": [], "port": 9092, "more": null});
+    assert_eq!(differences(&step(answer), &step(longer)).len(), 2);
+}
+
+#[test]
+fn every_accepted_difference_has_its_reason() -> anyhow::Result<()> {
+    for (step, reason) in accepted_differences()? {
+        ensure!(!step.is_empty() && !reason.is_empty(), "{step}: {reason}");
+    }
+    Ok(())
+}
+
+/// Holds every conversation with both brokers at once; a line names the conversation, the step, the field and both values.
+pub(crate) fn compare(left: SocketAddr, right: SocketAddr) -> anyhow::Result<Vec<String>> {
+    let (left, right) = thread::scope(|scope| {
+        let (left, right) = (scope.spawn(move || hold_all(left)), scope.spawn(move || hold_all(right)));
+        (left.join().expect("conversations do not panic"), right.join().expect("conversations do not panic"))
+    });
+    let mut found = Vec::new();
+    for ((name, left), (_, right)) in left?.iter().zip(&right?) {
+        found.extend(differences(left, right).into_iter().map(|line| format!("{name}: {line}")));
+    }
+    Ok(found)
+}
+
+fn hold_all(address: SocketAddr) -> anyhow::Result<Vec<(&'static str, Vec<Step>)>> {
+    let mut held = Vec::new();
+    for (name, hold) in CONVERSATIONS {
+        let mut talk = Talk::with(address)?;
+        hold(&mut talk).with_context(|| format!("{name}, with {address}"))?;
+        held.push((*name, talk.steps()));
+    }
+    Ok(held)
+}
+
+/// The lines of `differences.txt`: the beginning of a line that [`compare`] returns, and why it is as it should be.
+pub(crate) fn accepted_differences() -> anyhow::Result<Vec<(String, String)>> {
+    let text = fs::read_to_string(repository().join("tests/kafka/differences.txt"))?;
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (difference, reason) = line.split_once(" | ").with_context(|| format!("no ` | ` in: {line}"))?;
+            Ok((difference.trim().to_owned(), reason.trim().to_owned()))
+        })
+        .collect()
+}
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+fn creatable(name: &str, partitions: i32, replication_factor: i16, configs: &[(&str, &str)]) -> CreatableTopic {
+    let configs = configs.iter();
+    let configs =
+        configs.map(|(key, value)| CreatableTopicConfig::default().with_name(text(key)).with_value(Some(text(value))));
+    CreatableTopic::default()
+        .with_name(topic_name(name))
+        .with_num_partitions(partitions)
+        .with_replication_factor(replication_factor)
+        .with_configs(configs.collect())
+}
+
+fn create(topics: Vec<CreatableTopic>) -> CreateTopicsRequest {
+    CreateTopicsRequest::default().with_topics(topics).with_timeout_ms(10_000)
+}
+
+/// Makes a topic whose records stay, however old they are, waits until it can be used, and returns its id.
+fn make_topic(talk: &mut Talk, name: &str, partitions: i32) -> anyhow::Result<String> {
+    talk.learn(7, &create(vec![creatable(name, partitions, 1, &[("retention.ms", "-1")])]))?;
+    wait_for(talk, name, partitions, 0)?;
+    let topic = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+    let metadata = talk.learn(12, &MetadataRequest::default().with_topics(Some(vec![topic])))?;
+    let id = metadata["topics"][0]["topicId"].as_str().context("the topic has no id")?;
+    Ok(id.to_owned())
+}
+
+/// Waits until the partitions of a topic answer with this error code: 0 once it is there, 3 once it is gone.
+fn wait_for(talk: &mut Talk, name: &str, partitions: i32, error_code: i16) -> anyhow::Result<()> {
+    let partitions: Vec<_> = (0..partitions).map(|index| (index, -1, -1)).collect();
+    let request = list_offsets(7, name, &partitions);
+    talk.learn_until(7, &request, |answer| {
+        let partitions = answer["topics"][0]["partitions"].as_array();
+        partitions.is_some_and(|partitions| partitions.iter().all(|partition| partition["errorCode"] == error_code))
+    })?;
+    Ok(())
+}
+
+/// Asks for offsets: partition, current leader epoch, timestamp.
+fn list_offsets(version: i16, topic: &str, partitions: &[(i32, i32, i64)]) -> ListOffsetsRequest {
+    let partitions = partitions.iter().map(|(partition, leader_epoch, timestamp)| {
+        let asked = ListOffsetsPartition::default().with_partition_index(*partition).with_timestamp(*timestamp);
+        if version >= 4 { asked.with_current_leader_epoch(*leader_epoch) } else { asked }
+    });
+    let topic = ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(partitions.collect());
+    ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic])
+}

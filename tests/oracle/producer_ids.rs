@@ -1,0 +1,66 @@
+//! Producer ids, and what their sequence numbers are good for.
+
+use anyhow::Context;
+use cutaway_tests::batches::Batch;
+use cutaway_tests::talk::Talk;
+use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
+
+use super::produce::Target;
+use super::{make_topic, text};
+
+pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
+    let anonymous = anonymous();
+    // The first one starts Kafka's allocation of a block of ids, and is told to come back.
+    talk.learn_until(4, &anonymous, |answer| answer["errorCode"] == 0)?;
+    for version in 0..=5 {
+        talk.ask("an id", version, &anonymous)?;
+    }
+    for version in 3..=5 {
+        let mine = anonymous.clone().with_producer_id(ProducerId(77)).with_producer_epoch(3);
+        talk.ask("an id for one that has one", version, &mine)?;
+        let half = anonymous.clone().with_producer_id(ProducerId(77));
+        talk.ask("an id without an epoch", version, &half)?;
+    }
+    talk.ask("an id without a timeout", 4, &anonymous.clone().with_transaction_timeout_ms(0))?;
+    let empty = anonymous.clone().with_transactional_id(Some(text("").into()));
+    talk.ask("an empty transactional id", 4, &empty)?;
+    sequences(talk)
+}
+
+fn sequences(talk: &mut Talk) -> anyhow::Result<()> {
+    let answer = talk.learn(4, &anonymous())?;
+    let me = answer["producerId"].as_i64().context("the answer has no producer id")?;
+    let id = make_topic(talk, "sequences", 1)?;
+    let target = Target { version: 9, name: "sequences", id };
+    let mut send = |name: &str, batch: Batch| talk.ask(name, 9, &target.request(0, Some(batch.bytes()))?);
+
+    send("sequence 0", Batch::of_producer(me, 0, 0))?;
+    send("sequence 0 again", Batch::of_producer(me, 0, 0))?;
+    send("sequence 5, too early", Batch::of_producer(me, 0, 5))?;
+    for sequence in 1..=5 {
+        send(&format!("sequence {sequence}"), Batch::of_producer(me, 0, sequence))?;
+    }
+    send("sequence 1 again, the fifth last batch", Batch::of_producer(me, 0, 1))?;
+    send("sequence 0 again, the sixth last batch", Batch::of_producer(me, 0, 0))?;
+    send("the next epoch, sequence 3", Batch::of_producer(me, 1, 3))?;
+    send("the next epoch, sequence 0", Batch::of_producer(me, 1, 0))?;
+    send("the epoch after that, sequence 7", Batch::of_producer(me, 2, 7))?;
+    send("the old epoch", Batch::of_producer(me, 0, 6))?;
+    send("an unknown producer at sequence 4", Batch::of_producer(99_999, 0, 4))?;
+    send("an unknown producer at sequence 0", Batch::of_producer(99_998, 0, 0))?;
+    send("a producer without an epoch", Batch::of_producer(99_997, -1, 0))?;
+    send("a producer without a sequence", Batch::of_producer(99_996, 0, -1))?;
+    send("a sequence without a producer", Batch::of_producer(-1, -1, 0))?;
+    send("the largest sequence", Batch::of_producer(99_995, 0, i32::MAX))?;
+    send("and round to 0", Batch::of_producer(99_995, 0, 0))?;
+    let three = |sequence| Batch { records: vec![(None, None); 3], ..Batch::of_producer(99_994, 0, sequence) };
+    send("three records", three(0))?;
+    send("the last two of them again", Batch { records: vec![(None, None); 2], ..three(1) })?;
+    send("three more", three(3))?;
+    Ok(())
+}
+
+/// The request of a producer that is idempotent, but not transactional; the crate's default has an empty transactional id.
+fn anonymous() -> InitProducerIdRequest {
+    InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000)
+}
