@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use anyhow::{Context, ensure};
+use cutaway_tests::broker::Broker;
 use cutaway_tests::kafka::{RealKafka, repository};
 use cutaway_tests::talk::{Step, Talk, differences};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
@@ -51,6 +52,16 @@ fn kafka_agrees_with_itself() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The point of it all: Cutaway answers as Kafka does, but for what `differences.txt` names.
+#[test]
+fn cutaway_agrees_with_kafka() -> anyhow::Result<()> {
+    let Some(kafka) = RealKafka::shared()? else { return Ok(()) };
+    let cutaway = Broker::start(&[])?;
+    let found = unexplained(&compare(kafka.bootstrap(), cutaway.bootstrap())?, &accepted_differences()?);
+    ensure!(found.is_empty(), "Cutaway differs from Kafka:\n{}", found.join("\n"));
+    Ok(())
+}
+
 /// What the comparison overlooks, and what it must not.
 #[test]
 fn a_difference_is_found_where_it_is() {
@@ -69,10 +80,24 @@ fn a_difference_is_found_where_it_is() {
 
 #[test]
 fn every_accepted_difference_has_its_reason() -> anyhow::Result<()> {
-    for (step, reason) in accepted_differences()? {
-        ensure!(!step.is_empty() && !reason.is_empty(), "{step}: {reason}");
+    for Accepted { difference, reason } in accepted_differences()? {
+        ensure!(!difference.is_empty() && !reason.is_empty(), "{difference} | {reason}");
     }
     Ok(())
+}
+
+#[test]
+fn a_difference_without_a_reason_and_a_reason_without_a_difference_both_count() {
+    let accepted = |difference: &str| Accepted { difference: difference.into(), reason: "it is better so".into() };
+    let found = ["fetch: the end, version 4: errorCode: 0, 1".into(), "topics: a topic: name: 1, 2".into()];
+    assert_eq!(
+        unexplained(&found, &[accepted("fetch: the end, version 4"), accepted("topics: ")]),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        unexplained(&found, &[accepted("topics: "), accepted("produce:")]),
+        ["fetch: the end, version 4: errorCode: 0, 1", "no difference any more begins with: produce:"]
+    );
 }
 
 /// Holds every conversation with both brokers at once; a line names the conversation, the step, the field and both values.
@@ -98,16 +123,33 @@ fn hold_all(address: SocketAddr) -> anyhow::Result<Vec<(&'static str, Vec<Step>)
     Ok(held)
 }
 
-/// The lines of `differences.txt`: the beginning of a line that [`compare`] returns, and why it is as it should be.
-pub(crate) fn accepted_differences() -> anyhow::Result<Vec<(String, String)>> {
+/// A line of `differences.txt`.
+pub(crate) struct Accepted {
+    /// The beginning of lines that [`compare`] returns.
+    difference: String,
+    /// Why it is as it should be.
+    reason: String,
+}
+
+/// The differences that are as they should be.
+pub(crate) fn accepted_differences() -> anyhow::Result<Vec<Accepted>> {
     let text = fs::read_to_string(repository().join("tests/kafka/differences.txt"))?;
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let (difference, reason) = line.split_once(" | ").with_context(|| format!("no ` | ` in: {line}"))?;
-            Ok((difference.trim().to_owned(), reason.trim().to_owned()))
+            Ok(Accepted { difference: difference.trim().to_owned(), reason: reason.trim().to_owned() })
         })
         .collect()
+}
+
+/// The differences that nobody has accepted, and the accepted ones that are gone.
+pub(crate) fn unexplained(found: &[String], accepted: &[Accepted]) -> Vec<String> {
+    let is_accepted = |line: &&String| accepted.iter().any(|accepted| line.starts_with(&accepted.difference));
+    let is_gone = |accepted: &&Accepted| !found.iter().any(|line| line.starts_with(&accepted.difference));
+    let gone = accepted.iter().filter(is_gone);
+    let gone = gone.map(|accepted| format!("no difference any more begins with: {}", accepted.difference));
+    found.iter().filter(|line| !is_accepted(line)).cloned().chain(gone).collect()
 }
 
 fn text(text: &str) -> StrBytes {

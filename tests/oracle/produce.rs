@@ -23,8 +23,10 @@ const CONTROL: i16 = 0x20;
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     // The first question for a group's coordinator makes the internal topic.
     let coordinator = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("nobody")]);
-    talk.learn_until(4, &coordinator, |answer| answer["coordinators"][0]["errorCode"] == 0)?;
-    wait_for(talk, "__consumer_offsets", 1, 0)?;
+    // A broker without groups refuses the internal topic by its name alone.
+    if talk.learn(4, &coordinator)?["coordinators"].is_array() {
+        wait_for(talk, "__consumer_offsets", 1, 0)?;
+    }
     for (version, name) in [(3, "produce-3"), (7, "produce-7"), (9, "produce-9"), (13, "produce-13")] {
         let id = make_topic(talk, name, 1)?;
         let target = Target { version, name, id };

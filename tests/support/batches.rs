@@ -1,5 +1,8 @@
 //! Record batches written field by field, right or deliberately wrong.
 
+/// Key and value of a record, each of which may be null.
+pub type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// A record batch; what [`Batch::default`] gives is one valid record `k` = `v` of an ordinary producer.
 #[derive(Clone, Debug)]
 pub struct Batch {
@@ -21,8 +24,8 @@ pub struct Batch {
     pub base_sequence: i32,
     /// The number of records that the header claims; None for the right one.
     pub record_count: Option<i32>,
-    /// Key and value of each record.
-    pub records: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>,
+    /// What the batch holds.
+    pub records: Vec<Record>,
 }
 
 impl Default for Batch {

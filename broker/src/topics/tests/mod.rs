@@ -3,6 +3,7 @@
 mod crashing;
 mod flushing;
 mod opening;
+mod wishes;
 
 use std::path::Path;
 
@@ -123,77 +124,6 @@ async fn a_topic_lives_and_dies() {
     let events: Vec<Event> = bench.journal.recent().into_iter().map(|entry| entry.event.clone()).collect();
     let kinds: Vec<bool> = events.iter().map(|event| matches!(event, Event::TopicCreated { .. })).collect();
     assert_eq!(kinds, [true, false, true], "{events:?}");
-}
-
-#[tokio::test]
-async fn wishes_are_refused_in_kafkas_words() {
-    let bench = Bench::new();
-    let topics = bench.topics();
-    create(&topics, "a.b_c", 1).await;
-    let assigned = |assignments: &[(i32, &[i32])]| NewTopic {
-        name: "n".into(),
-        partitions: -1,
-        replication_factor: -1,
-        assignments: assignments.iter().map(|(partition, nodes)| (*partition, nodes.to_vec())).collect(),
-        configs: Vec::new(),
-    };
-    let cases = [
-        (
-            wanted("bad/name", 1),
-            "Topic name is invalid: 'bad/name' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
-        ),
-        (wanted("a.b_c", 1), "Topic 'a.b_c' already exists."),
-        (wanted("a_b.c", 1), "Topic 'a_b.c' collides with existing topic: a.b_c"),
-        (wanted("n", 0), "Number of partitions was set to an invalid non-positive value."),
-        (wanted("n", -2), "Number of partitions was set to an invalid non-positive value."),
-        (
-            NewTopic { replication_factor: 0, ..wanted("n", 1) },
-            "Replication factor must be larger than 0, or -1 to use the default value.",
-        ),
-        (
-            NewTopic { replication_factor: 3, ..wanted("n", 1) },
-            "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.",
-        ),
-        (
-            NewTopic { replication_factor: 1, ..assigned(&[(0, &[1])]) },
-            "A manual partition assignment was specified, but replication factor was not set to -1.",
-        ),
-        (
-            NewTopic { partitions: 1, ..assigned(&[(0, &[1])]) },
-            "A manual partition assignment was specified, but numPartitions was not set to -1.",
-        ),
-        (
-            assigned(&[(0, &[9])]),
-            "The manual partition assignment includes broker 9, but no such broker is registered.",
-        ),
-        (
-            assigned(&[(0, &[1, 9])]),
-            "The manual partition assignment includes broker 9, but no such broker is registered.",
-        ),
-        (assigned(&[(0, &[1, 1])]), "The manual partition assignment includes the broker 1 more than once."),
-        (assigned(&[(0, &[])]), "The manual partition assignment includes an empty replica list."),
-        (assigned(&[(0, &[1]), (0, &[1])]), "Found multiple manual partition assignments for partition 0"),
-        (assigned(&[(0, &[1]), (2, &[1])]), "partitions should be a consecutive 0-based integer sequence"),
-        (
-            NewTopic { configs: vec![("foo.bar".into(), Some("1".into()))], ..wanted("n", 1) },
-            "Unknown topic config name: foo.bar",
-        ),
-        (
-            NewTopic { configs: vec![("retention.ms".into(), None)], ..wanted("n", 1) },
-            "Null value not supported for topic configs: retention.ms",
-        ),
-    ];
-    for (wish, text) in cases {
-        for validate_only in [true, false] {
-            let outcome = topics.create(&Principal::anonymous(), wish.clone(), validate_only).await;
-            assert_eq!(outcome.expect_err("refused").to_string(), text);
-        }
-    }
-    let million = topics.create(&Principal::anonymous(), wanted("n", 1_000_000), false).await;
-    assert!(matches!(million, Err(TopicError::InvalidPartitions(_))), "{million:?}");
-    assert_eq!(topics.list().len(), 1);
-    let good = assigned(&[(1, &[1]), (0, &[1])]);
-    assert_eq!(topics.create(&Principal::anonymous(), good, false).await.expect("created").partitions.len(), 2);
 }
 
 #[tokio::test]
