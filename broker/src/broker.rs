@@ -183,3 +183,74 @@ fn advice_on_port(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Settings;
+
+    fn settings(folder: &Path, port: u16) -> BrokerConfig {
+        let settings = Settings::default().with("log.dirs", folder.display());
+        let settings = settings.with("listeners", format_args!("PLAINTEXT://127.0.0.1:{port}"));
+        settings.resolve().expect("legal settings")
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_broker_starts_stops_and_starts_again_as_the_same_cluster() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
+        let status = first.status();
+        let (name, address) = first.addresses().remove(0);
+        assert_eq!(status.listeners[0].address, format!("{name}://{address}"));
+        assert_ne!(address.port(), 0);
+        first.shutdown().await.expect("a healthy disk");
+        let second = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
+        assert_eq!(second.status().cluster_id, status.cluster_id);
+        assert_eq!(second.status().recovery, Vec::<String>::new());
+        second.shutdown().await.expect("a healthy disk");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_port_that_is_taken_names_the_flags_and_leaves_the_folder_free() {
+        let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let running = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
+        let port = running.addresses()[0].1.port();
+        let error = Broker::start(settings(other.path(), port), Clock::system()).await.expect_err("a taken port");
+        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
+        assert!(error.to_string().contains("--port 0"), "{error}");
+        let free = Broker::start(settings(other.path(), 0), Clock::system()).await.expect("the lock was let go");
+        free.shutdown().await.expect("a healthy disk");
+        running.shutdown().await.expect("a healthy disk");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_in_use_is_refused_and_stays_in_use() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let running = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
+        let error = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect_err("a folder in use");
+        assert!(error.to_string().contains("another broker is using it"), "{error}");
+        assert!(crate::web::connect(&Disk::default(), folder.path()).await.is_ok(), "the first one's socket is there");
+        running.shutdown().await.expect("a healthy disk");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_that_cannot_be_made_names_the_flag() {
+        let error = Broker::start(settings(Path::new("/dev/null/x"), 0), Clock::system()).await.expect_err("no folder");
+        assert!(error.to_string().ends_with("choose another folder with --data (log.dirs)"), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stop_on_the_control_socket_reaches_the_broker() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let folder = tempfile::tempdir().expect("a folder");
+        let broker = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
+        let mut socket = crate::web::connect(&Disk::default(), folder.path()).await.expect("a socket");
+        let request = b"POST /stop HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        socket.write_all(request).await.expect("the request goes out");
+        socket.read_to_end(&mut Vec::new()).await.expect("an answer");
+        broker.stop_asked().await;
+        broker.shutdown().await.expect("a healthy disk");
+    }
+}

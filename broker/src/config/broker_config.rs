@@ -31,8 +31,6 @@ pub struct BrokerConfig {
     pub socket_request_max_bytes: i32,
     /// `queued.max.request.bytes`; not positive: no limit.
     pub queued_max_request_bytes: i64,
-    /// `socket.listen.backlog.size`.
-    pub socket_listen_backlog_size: i32,
     /// `connections.max.idle.ms`; negative: never.
     pub connections_max_idle_ms: i64,
     /// `max.connections`.
@@ -41,14 +39,10 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub max_incremental_fetch_session_cache_slots: i32,
-    /// `log.retention.check.interval.ms`.
-    pub log_retention_check_interval_ms: i64,
     /// `log.segment.delete.delay.ms`.
     pub log_segment_delete_delay_ms: i64,
     /// `log.flush.offset.checkpoint.interval.ms`.
     pub log_flush_offset_checkpoint_interval_ms: i64,
-    /// `log.flush.start.offset.checkpoint.interval.ms`.
-    pub log_flush_start_offset_checkpoint_interval_ms: i64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// What a topic has that sets nothing of its own.
@@ -98,15 +92,12 @@ impl Reader<'_> {
             delete_topic_enable: self.boolean("delete.topic.enable"),
             socket_request_max_bytes: self.int("socket.request.max.bytes"),
             queued_max_request_bytes: self.whole("queued.max.request.bytes"),
-            socket_listen_backlog_size: self.int("socket.listen.backlog.size"),
             connections_max_idle_ms: self.whole("connections.max.idle.ms"),
             max_connections: self.int("max.connections"),
             fetch_max_bytes: self.int("fetch.max.bytes"),
             max_incremental_fetch_session_cache_slots: self.int("max.incremental.fetch.session.cache.slots"),
-            log_retention_check_interval_ms: self.whole("log.retention.check.interval.ms"),
             log_segment_delete_delay_ms: self.whole("log.segment.delete.delay.ms"),
             log_flush_offset_checkpoint_interval_ms: self.whole("log.flush.offset.checkpoint.interval.ms"),
-            log_flush_start_offset_checkpoint_interval_ms: self.whole("log.flush.start.offset.checkpoint.interval.ms"),
             producer_id_expiration_ms: self.whole("producer.id.expiration.ms"),
             topic_defaults: self.topic_defaults(),
             settings: Arc::new(self.settings.clone()),

@@ -152,7 +152,7 @@ impl Definition {
     }
 
     /// Takes its default from these keys of the broker.
-    pub(super) const fn from_broker(mut self, keys: &'static [(&'static str, i64)]) -> Definition {
+    pub(super) const fn given_by(mut self, keys: &'static [(&'static str, i64)]) -> Definition {
         self.broker_keys = keys;
         self
     }

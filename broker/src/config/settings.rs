@@ -3,6 +3,7 @@
 //! Layers, the weakest first: defaults, `server.properties`, environment, `--override`, flags. Nothing is forgotten:
 //! what was set more weakly stays beside what counts, because DescribeConfigs reports it as a synonym.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use java_properties::{LineContent, PropertiesIter};
@@ -164,23 +165,29 @@ impl Settings {
     /// What people should know of what they set: keys that nobody knows, keys that change nothing here.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
-        let mut idle: Vec<&str> = Vec::new();
+        let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut idle: BTreeSet<&str> = BTreeSet::new();
         for entry in &self.entries {
             match catalogue::broker_setting(&entry.key).map(|definition| definition.effect) {
                 Some(Effect::InForce) => {}
-                Some(Effect::Unless(key)) => notes.extend(self.superseded(entry, key)),
-                Some(Effect::NotYet(feature)) => {
-                    notes.push(format!("{entry}: has no effect yet; it waits for {feature}"))
-                }
-                Some(Effect::Without(_)) => idle.push(&entry.key),
-                None if catalogue::is_known_by_name_only(&entry.key) => idle.push(&entry.key),
+                Some(Effect::Unless(key)) => match (self.superseded(entry, key), twin_effect(&entry.key)) {
+                    (Some(note), _) => notes.push(note),
+                    (None, Some(Effect::NotYet(feature))) => _ = waiting.entry(feature).or_default().insert(&entry.key),
+                    (None, _) => {}
+                },
+                Some(Effect::NotYet(feature)) => _ = waiting.entry(feature).or_default().insert(&entry.key),
+                Some(Effect::Without(_)) => _ = idle.insert(&entry.key),
+                None if catalogue::is_known_by_name_only(&entry.key) => _ = idle.insert(&entry.key),
                 None => notes.push(unknown(entry)),
             }
         }
-        idle.sort_unstable();
-        idle.dedup();
+        notes.extend(
+            waiting
+                .into_iter()
+                .map(|(feature, keys)| format!("without effect until Cutaway has {feature}: {}", joined(&keys))),
+        );
         if !idle.is_empty() {
-            notes.push(format!("understood, but without effect on a single node: {}", idle.join(", ")));
+            notes.push(format!("understood, but without effect on a single node: {}", joined(&idle)));
         }
         notes
     }
@@ -192,6 +199,14 @@ impl Settings {
         let stronger = stronger.chain([key]).find_map(|name| self.set_values(name).into_iter().next())?;
         Some(format!("{entry}: has no effect, because {stronger} counts instead"))
     }
+}
+
+fn twin_effect(broker_key: &str) -> Option<Effect> {
+    catalogue::topic_twin(broker_key).map(|twin| twin.effect)
+}
+
+fn joined(keys: &BTreeSet<&str>) -> String {
+    keys.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
 /// The place of an origin in the order of layers.

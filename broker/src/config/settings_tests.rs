@@ -61,14 +61,26 @@ fn a_stock_kraft_file_works_unchanged() {
     let config = file(STOCK).resolve().expect("a stock file");
     assert_eq!(config.log_dir, PathBuf::from("/tmp/kraft-combined-logs"));
     assert_eq!(config.listeners.len(), 1);
-    assert_eq!(config.notes.len(), 3, "{:#?}", config.notes);
-    assert!(config.notes[0].contains("num.io.threads"), "{}", config.notes[0]);
+    assert_eq!(
+        config.notes[..2],
+        [
+            "without effect until Cutaway has the retention schedule: \
+             log.retention.check.interval.ms, log.retention.hours",
+            "understood, but without effect on a single node: controller.quorum.voters, inter.broker.listener.name, \
+             num.io.threads, num.network.threads, num.recovery.threads.per.data.dir, \
+             offsets.topic.replication.factor, share.coordinator.state.topic.min.isr, \
+             share.coordinator.state.topic.replication.factor, socket.receive.buffer.bytes, \
+             socket.send.buffer.bytes, transaction.state.log.min.isr, transaction.state.log.replication.factor",
+        ]
+    );
+    assert_eq!(config.notes.len(), 4, "two more on listeners: {:#?}", config.notes);
 }
 
 #[test]
 fn a_stronger_layer_wins_in_whatever_order_it_was_set() {
     let key = "num.partitions";
-    let layers: [(fn(Settings) -> Settings, i32); 4] = [
+    type Layer = (fn(Settings) -> Settings, i32);
+    let layers: [Layer; 4] = [
         (|settings| settings.with_file("f", b"num.partitions=2").expect("a file"), 2),
         (|settings| environment(settings, "KAFKA_NUM_PARTITIONS", "3"), 3),
         (|settings| settings.with_override("num.partitions=4").expect("an assignment"), 4),
@@ -123,12 +135,13 @@ fn finer_keys_win_over_coarser_ones() {
 #[test]
 fn a_finer_key_of_a_weaker_layer_still_wins_and_says_so() {
     // As in Kafka: which key counts is decided before which layer.
-    let config = file("log.retention.ms=5").with("log.retention.hours", 1).resolve().expect("legal");
-    assert_eq!(config.topic_defaults.retention_ms, 5);
+    let config = file("log.roll.ms=5").with("log.roll.hours", 1).resolve().expect("legal");
+    assert_eq!(config.topic_defaults.segment_ms, 5);
     assert_eq!(
         config.notes,
-        ["log.retention.hours=1 (--override): has no effect, because \
-          log.retention.ms=5 (server.properties line 1) counts instead"]
+        [
+            "log.roll.hours=1 (--override): has no effect, because log.roll.ms=5 (server.properties line 1) counts instead"
+        ]
     );
 }
 
@@ -255,8 +268,8 @@ fn unknown_and_idle_keys_are_noted() {
             "log.segmnt.bytes=1 (server.properties line 1): Kafka has no such broker setting; \
              did you mean log.segment.bytes?",
             "zookeeper.connect=z (server.properties line 2): Kafka has no such broker setting; it is ignored",
-            "group.min.session.timeout.ms=6000 (server.properties line 3): has no effect yet; it waits for consumer groups",
-            "ssl.keystore.password=[hidden] (server.properties line 6): has no effect yet; it waits for TLS",
+            "without effect until Cutaway has TLS: ssl.keystore.password",
+            "without effect until Cutaway has consumer groups: group.min.session.timeout.ms",
             "understood, but without effect on a single node: metrics.num.samples, num.io.threads",
         ]
     );
@@ -267,4 +280,10 @@ fn the_old_names_of_keys_work() {
     assert_eq!(file("broker.id=7").resolve().expect("legal").node_id, 7);
     assert_eq!(file("log.dir=/x").resolve().expect("legal").log_dir, PathBuf::from("/x"));
     assert_eq!(file("log.dir=/x\nlog.dirs=/y").resolve().expect("legal").log_dir, PathBuf::from("/y"));
+}
+
+#[test]
+fn passwords_are_not_shown() {
+    let entry = &file("ssl.keystore.password=secret").synonyms("ssl.keystore.password")[0];
+    assert_eq!(entry.to_string(), "ssl.keystore.password=[hidden] (server.properties line 1)");
 }

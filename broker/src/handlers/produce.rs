@@ -172,3 +172,7 @@ fn is_transactional(records: &[u8]) -> bool {
     const ATTRIBUTES_LOW_BYTE: usize = 22;
     records.get(MAGIC) == Some(&2) && records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|byte| byte & 0x10 != 0)
 }
+
+#[cfg(test)]
+#[path = "produce_tests.rs"]
+mod tests;

@@ -115,19 +115,27 @@ impl Connection {
     async fn serve(&mut self) -> Result<Infallible, Goodbye> {
         loop {
             self.receive().await?;
-            while let Some(frame) = self.frames.next()? {
-                self.frame_deadline = None;
-                self.handle(frame).await?;
-                self.budget = None;
-                if self.outbox.is_full() {
-                    self.flush().await?;
-                }
-            }
+            let handled = self.handle_frames().await;
+            // What came before a bad frame has its answer all the same.
             self.flush().await?;
+            handled?;
             if *self.stopping.borrow() {
                 return Err(Goodbye::Stopping);
             }
         }
+    }
+
+    /// Handles every complete frame in the buffer.
+    async fn handle_frames(&mut self) -> Result<(), Goodbye> {
+        while let Some(frame) = self.frames.next()? {
+            self.frame_deadline = None;
+            self.handle(frame).await?;
+            self.budget = None;
+            if self.outbox.is_full() {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 
     async fn flush(&mut self) -> Result<(), Goodbye> {

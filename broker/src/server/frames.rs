@@ -135,6 +135,8 @@ fn refuse_length(prefix: [u8; LENGTH_SIZE], largest_frame: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     fn frames_with(bytes: &[u8]) -> Frames {
@@ -190,5 +192,35 @@ mod tests {
         frames.buffer.put_slice(&[0, 0, 0, 1, 5]);
         let second = frames.next().expect("legal").expect("complete");
         assert!((second.as_ptr() as usize).abs_diff(address) <= LENGTH_SIZE);
+    }
+
+    #[tokio::test]
+    async fn a_steady_stream_of_large_frames_is_read_into_the_same_memory() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        let frame = [&[0, 0x10, 0, 0][..], &vec![0; 1024 * 1024]].concat();
+        let sender = async {
+            for _ in 0..8 {
+                client.write_all(&frame).await.expect("sent")
+            }
+        };
+        let receiver = async {
+            let mut frames = Frames::new(100 * 1024 * 1024);
+            let mut places = Vec::new();
+            while places.len() < 8 {
+                match frames.read_from(&mut stream).await {
+                    Some(read) => assert!(read.expect("a byte") > 0),
+                    None => stream.readable().await.expect("more"),
+                }
+                while let Some(frame) = frames.next().expect("legal") {
+                    places.push(frame.as_ptr() as usize);
+                }
+            }
+            places
+        };
+        let (places, ()) = tokio::join!(receiver, sender);
+        assert!(places[2..].iter().all(|place| *place == places[2]), "{places:x?}");
     }
 }

@@ -91,6 +91,7 @@ impl Log {
             findings: Vec::new(),
         };
         let log = Log::assemble(disk, dir, leader_epoch, 0, options, opened)?;
+        log.reader.write_epochs(disk)?;
         disk.sync_dir(dir)?;
         dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))?;
         Ok(log)
@@ -111,6 +112,9 @@ impl Log {
         let recovery_point = opening.recovery_point.clamp(0, opened.active.next_offset());
         let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened)?;
         let start = log.reader.log_start_offset();
+        if log.changed {
+            log.reader.write_epochs(disk)?;
+        }
         if (start..=log.log_end_offset()).contains(&opening.log_start_offset) {
             log.reader.set_log_start_offset(opening.log_start_offset);
         }
@@ -128,7 +132,6 @@ impl Log {
         let Opened { segments, active, producers, mut epochs, scanned, .. } = opened;
         let end = active.next_offset();
         epochs.assign(leader_epoch, end);
-        epochs.write(disk)?;
         let start = segments.first().map_or(0, |segment| segment.base_offset);
         Ok(Log {
             disk: disk.clone(),
@@ -159,7 +162,7 @@ impl Log {
         let header = BatchHeader { base_offset, partition_leader_epoch: self.leader_epoch, ..*batch.header() };
         self.make_room(&header, batch.bytes().len() as u64, now_ms)?;
         let position = self.active.size();
-        self.changed = true;
+        self.note_change()?;
         self.write(position, &header, batch.bytes())?;
         self.active.note(&Located { position, header }, self.options.index_interval_bytes);
         self.producers.expire(now_ms, self.options.producer_id_expiration_ms);
@@ -285,6 +288,16 @@ impl Log {
             segment_base_offset: self.active.segment.base_offset,
             position: self.active.size(),
         }
+    }
+
+    /// The first change since the log was opened makes the new leader epoch known on disk: not earlier, so that a
+    /// start with many partitions does not wait for as many fsyncs.
+    fn note_change(&mut self) -> Result<()> {
+        if !self.changed {
+            self.reader.write_epochs(&self.disk)?;
+            self.changed = true;
+        }
+        Ok(())
     }
 
     /// Rolls if the batch does not fit the active segment any more.

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use super::disk::FileRange;
+use super::disk::{Disk, FileRange};
 use super::leader_epochs::LeaderEpochs;
 use super::record::{self, Record};
 use super::scan::Located;
@@ -28,7 +28,7 @@ pub(super) type Segments = Arc<Vec<Arc<Segment>>>;
 pub struct LogReader {
     segments: RwLock<Segments>,
     log_start_offset: AtomicI64,
-    pub(super) epochs: RwLock<LeaderEpochs>,
+    epochs: RwLock<LeaderEpochs>,
 }
 
 /// What a read found.
@@ -133,6 +133,11 @@ impl LogReader {
         let Some((segment, timestamp, offset)) = best else { return Ok(None) };
         let found = first_record(&segment, offset, timestamp, |record| record.timestamp >= timestamp)?;
         Ok(found.filter(|found| found.offset < end_offset))
+    }
+
+    /// Writes the leader epochs down where the file says something else.
+    pub(super) fn write_epochs(&self, disk: &Disk) -> Result<()> {
+        self.epochs.write().unwrap_or_else(PoisonError::into_inner).write(disk)
     }
 
     pub(super) fn set_log_start_offset(&self, offset: i64) {

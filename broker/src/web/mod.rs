@@ -13,6 +13,9 @@ mod control;
 mod socket;
 mod status;
 
+#[cfg(test)]
+mod tests;
+
 pub use control::ControlSocket;
 pub use socket::{SOCKET_FILE, connect};
 pub use status::{ListenerStatus, Status};

@@ -3,6 +3,9 @@
 use super::super::definition::{Allowed, Definition, Kind, boolean, double, int, list, long, string, unset};
 
 const CLEANER: &str = "the log cleaner";
+const RETENTION: &str = "the retention schedule";
+const RECOMPRESSION: &str = "recompression by the broker";
+const ACKS: &str = "the check of acks=all against it";
 const NO_TIERS: &str = "there is no tiered storage";
 
 /// Codecs that `compression.type` takes, in the order in which Kafka lists them.
@@ -27,29 +30,36 @@ pub(super) const ROWS: &[Definition] = &[
     boolean("delete.topic.enable", "true", "Lets clients delete topics."),
     int("message.max.bytes", "1048588", "The largest record batch, after compression.").at_least(0),
     string("compression.type", "producer", "The codec of stored batches; `producer` keeps what was sent.")
-        .takes(Allowed::OneOf(COMPRESSION_TYPES)),
-    int("compression.gzip.level", "-1", "How hard gzip tries.").takes(Allowed::GzipLevel),
-    int("compression.lz4.level", "9", "How hard lz4 tries.").takes(Allowed::Between(1, 17)),
-    int("compression.zstd.level", "3", "How hard zstd tries.").takes(Allowed::Between(-131_072, 22)),
+        .takes(Allowed::OneOf(COMPRESSION_TYPES))
+        .not_yet(RECOMPRESSION),
+    int("compression.gzip.level", "-1", "How hard gzip tries.").takes(Allowed::GzipLevel).not_yet(RECOMPRESSION),
+    int("compression.lz4.level", "9", "How hard lz4 tries.").takes(Allowed::Between(1, 17)).not_yet(RECOMPRESSION),
+    int("compression.zstd.level", "3", "How hard zstd tries.")
+        .takes(Allowed::Between(-131_072, 22))
+        .not_yet(RECOMPRESSION),
     int("log.segment.bytes", "1073741824", "A segment that would grow beyond this is rolled.")
         .at_least(MIN_SEGMENT_BYTES),
     unset(Kind::Long, "log.roll.ms", "A segment whose first record is older than this is rolled.").at_least(1),
     int("log.roll.hours", "168", "The same in hours.").at_least(1).unless("log.roll.ms"),
     unset(Kind::Long, "log.roll.jitter.ms", "Rolls are brought forward by up to this, so that not all come at once.")
-        .at_least(0),
+        .at_least(0)
+        .not_yet("roll jitter"),
     int("log.roll.jitter.hours", "0", "The same in hours.").at_least(0).unless("log.roll.jitter.ms"),
     int("log.index.interval.bytes", "4096", "Bytes between two entries of an offset index.").at_least(0),
     int("log.index.size.max.bytes", "10485760", "The largest offset index; a full one rolls its segment.").at_least(4),
     unset(Kind::Long, "log.retention.ms", "Segments whose newest record is older than this are deleted.")
-        .takes(Allowed::NotZero),
+        .takes(Allowed::NotZero)
+        .not_yet(RETENTION),
     unset(Kind::Int, "log.retention.minutes", "The same in minutes.")
         .takes(Allowed::NotZero)
         .unless("log.retention.ms"),
     int("log.retention.hours", "168", "The same in hours.").takes(Allowed::NotZero).unless("log.retention.minutes"),
-    long("log.retention.bytes", "-1", "A partition larger than this loses its oldest segments; -1 for no limit."),
-    long("log.retention.check.interval.ms", "300000", "How often retention is applied.").at_least(1),
+    long("log.retention.bytes", "-1", "A partition larger than this loses its oldest segments; -1 for no limit.")
+        .not_yet(RETENTION),
+    long("log.retention.check.interval.ms", "300000", "How often retention is applied.").at_least(1).not_yet(RETENTION),
     list("log.cleanup.policy", "delete", "Whether old segments are deleted, compacted, or both.")
-        .takes(Allowed::EachOf(CLEANUP_POLICIES)),
+        .takes(Allowed::EachOf(CLEANUP_POLICIES))
+        .not_yet(RETENTION),
     long("log.flush.interval.messages", "9223372036854775807", "Flushes to the disk after this many records.")
         .at_least(1),
     long("log.flush.interval.ms", "1000", "The longest that a record stays unflushed.").at_least(0).differs(
@@ -61,14 +71,17 @@ pub(super) const ROWS: &[Definition] = &[
         .unless("log.flush.interval.ms"),
     int("log.flush.offset.checkpoint.interval.ms", "60000", "How often recovery points are written down.").at_least(0),
     int("log.flush.start.offset.checkpoint.interval.ms", "60000", "How often log start offsets are written down.")
-        .at_least(0),
+        .at_least(0)
+        .without_effect("log start offsets are written down together with the recovery points"),
     long("log.segment.delete.delay.ms", "60000", "How long a deleted segment or topic stays on disk.").at_least(0),
     string("log.message.timestamp.type", "CreateTime", "Whether records keep their sender's time or get the broker's.")
         .takes(Allowed::OneOf(TIMESTAMP_TYPES)),
     long("log.message.timestamp.before.max.ms", "9223372036854775807", "How far a record's time may lie behind.")
         .at_least(0),
     long("log.message.timestamp.after.max.ms", "3600000", "How far a record's time may lie ahead.").at_least(0),
-    int("min.insync.replicas", "1", "Replicas that must have a record before acks=all is answered.").at_least(1),
+    int("min.insync.replicas", "1", "Replicas that must have a record before acks=all is answered.")
+        .at_least(1)
+        .not_yet(ACKS),
     int("producer.id.expiration.ms", "86400000", "An idempotent producer that is silent this long is forgotten.")
         .at_least(1),
     boolean("log.preallocate", "false", "Reserves the space of a segment when it is made.")

@@ -24,7 +24,9 @@ pub(super) const ROWS: &[Definition] = &[
     )
     .differs(None, "a key of Cutaway's own; Kafka always lets them"),
     int("socket.request.max.bytes", "104857600", "The largest request frame that is read.").at_least(1),
-    int("socket.listen.backlog.size", "50", "Connections that the kernel holds until they are accepted.").at_least(1),
+    int("socket.listen.backlog.size", "50", "Connections that the kernel holds until they are accepted.")
+        .at_least(1)
+        .without_effect("it is always 1024, which costs nothing"),
     long("queued.max.request.bytes", "268435456", "Bytes of requests held in memory at once; -1 for no limit.")
         .differs(Some("-1"), "twenty clients that announce 100 MB each would otherwise use up the memory"),
     int("queued.max.requests", "500", "Requests that may wait for a request handler.")

@@ -108,10 +108,8 @@ impl<'a> BatchRules<'a> {
         let header = &batch.header;
         let mut facts = BatchFacts { max_timestamp: -1, max_timestamp_index: 0 };
         let mut objections = Objections::default();
-        let mut stream = RecordStream::open(batch.bytes.clone(), self.max_decompressed_bytes);
         let mut index = 0;
-        while let Some(outline) = stream.next_outline() {
-            let outline = outline?;
+        RecordStream::open(batch.bytes.clone(), self.max_decompressed_bytes).for_each_outline(|outline| {
             if outline.offset_delta != index {
                 let delta = outline.offset_delta;
                 return Err(Refusal::invalid(format!("Record {index} of the batch has offset delta {delta}")));
@@ -126,7 +124,8 @@ impl<'a> BatchRules<'a> {
                 objections.add_untimely(index, || self.describe_untimely(header, &outline));
             }
             index += 1;
-        }
+            Ok(())
+        })?;
         objections.into_result().map(|()| facts)
     }
 

@@ -6,7 +6,7 @@
 mod layout;
 mod varint;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
@@ -79,7 +79,7 @@ impl Iterator for Timestamps {
     type Item = Result<(i64, TimestampMs), Refusal>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let outline = self.stream.next_outline()?;
+        let outline = self.stream.next_with(Source::outline)?;
         let header = &self.stream.header;
         Some(outline.map(|it| (header.offset_at(it.offset_delta), header.timestamp_at(it.timestamp_delta))))
     }
@@ -107,12 +107,19 @@ impl RecordStream {
         }
     }
 
-    #[inline]
-    pub(super) fn next_outline(&mut self) -> Option<Result<RecordOutline, Refusal>> {
-        self.next_with(|source| source.outline())
+    /// Steps over all records that are left; the kind of source is asked for once and not at each record, because a
+    /// gigabyte of small records passes here ten million at a time.
+    pub(super) fn for_each_outline(
+        self,
+        visit: impl FnMut(RecordOutline) -> Result<(), Refusal>,
+    ) -> Result<(), Refusal> {
+        match self.source? {
+            Source::Plain(reader) => layout::outline_all(&reader.into_inner()[..], self.left, visit),
+            Source::Decoded(reader) => layout::outline_all(reader, self.left, visit),
+        }
+        .map_err(refusal_of)
     }
 
-    #[inline]
     fn next_with<T>(&mut self, read: impl FnOnce(&mut Source) -> io::Result<T>) -> Option<Result<T, Refusal>> {
         if self.left <= 0 {
             return None;
@@ -154,7 +161,6 @@ impl Source {
         }
     }
 
-    #[inline]
     fn outline(&mut self) -> io::Result<RecordOutline> {
         match self {
             Source::Plain(reader) => layout::outline(reader),
@@ -187,11 +193,10 @@ impl Source {
     }
 
     fn expect_end(&mut self) -> io::Result<()> {
-        let rest = match self {
-            Source::Plain(reader) => reader.fill_buf(),
-            Source::Decoded(reader) => reader.fill_buf(),
-        }?;
-        if rest.is_empty() { Ok(()) } else { Err(malformed("bytes follow the last record that the batch counts")) }
+        match self {
+            Source::Plain(reader) => layout::expect_end(reader),
+            Source::Decoded(reader) => layout::expect_end(reader),
+        }
     }
 }
 

@@ -5,20 +5,20 @@ use std::io::{self, BufRead};
 use super::malformed;
 
 /// Reads an `int`; as in Java, bits beyond the 32nd of a fifth byte are lost.
-#[inline]
+#[inline(always)]
 pub(super) fn read_varint(reader: &mut impl BufRead) -> io::Result<i32> {
     let raw = read_unsigned(reader, 5)? as u32;
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }
 
 /// Reads a `long`; as in Java, bits beyond the 64th of a tenth byte are lost.
-#[inline]
+#[inline(always)]
 pub(super) fn read_varlong(reader: &mut impl BufRead) -> io::Result<i64> {
     let raw = read_unsigned(reader, 10)?;
     Ok((raw >> 1) as i64 ^ -((raw & 1) as i64))
 }
 
-#[inline]
+#[inline(always)]
 fn read_unsigned(reader: &mut impl BufRead, max_size: u32) -> io::Result<u64> {
     let first = read_byte(reader)?;
     if first < 0x80 {
@@ -36,7 +36,7 @@ fn read_unsigned(reader: &mut impl BufRead, max_size: u32) -> io::Result<u64> {
 }
 
 /// Reads one byte; the end of the input is an error.
-#[inline]
+#[inline(always)]
 pub(super) fn read_byte(reader: &mut impl BufRead) -> io::Result<u8> {
     let byte = *reader.fill_buf()?.first().ok_or_else(ends_early)?;
     reader.consume(1);
