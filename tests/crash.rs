@@ -38,7 +38,7 @@ fn topic_id() -> TopicId {
 
 /// A batch as it was written: its bytes, and where they are.
 #[derive(Clone, Debug)]
-struct Written {
+pub(crate) struct Written {
     bytes: Vec<u8>,
     last_offset: i64,
     file: String,
@@ -46,7 +46,7 @@ struct Written {
 }
 
 /// All batches by base offset.
-type Model = BTreeMap<i64, Written>;
+pub(crate) type Model = BTreeMap<i64, Written>;
 
 fn batch(chance: &mut Chance, number: usize) -> cutaway::storage::batch::RecordBatch {
     let codecs = [
@@ -82,7 +82,7 @@ fn append(log: &mut Log, chance: &mut Chance, number: usize) -> (i64, Written) {
 }
 
 /// A folder with some segments; closed cleanly or killed. Returns what was written and the recovery point.
-fn write_folder(dir: &Path, seed: u64, batches: usize, clean: bool) -> (Model, i64) {
+pub(crate) fn write_folder(dir: &Path, seed: u64, batches: usize, clean: bool) -> (Model, i64) {
     let mut chance = Chance::new(seed);
     let disk = Disk::default();
     let mut log = Log::create(&disk, dir, topic_id(), 0, options(), NOW_MS).expect("a new log");
@@ -104,7 +104,7 @@ fn write_folder(dir: &Path, seed: u64, batches: usize, clean: bool) -> (Model, i
     (model, recovery_point)
 }
 
-fn reopen(dir: &Path, clean: bool, recovery_point: i64) -> Log {
+pub(crate) fn reopen(dir: &Path, clean: bool, recovery_point: i64) -> Log {
     let opening = Opening { clean, recovery_point, log_start_offset: 0, leader_epoch: 1 };
     Log::open(&Disk::default(), dir, topic_id(), opening, options(), NOW_MS)
         .expect("a log opens, whatever its files are")

@@ -8,5 +8,6 @@ mod schema;
 mod crash;
 mod log;
 
+mod files;
 mod kafka;
 mod oracle;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -12,20 +12,29 @@ use tempfile::TempDir;
 
 use crate::kafka::repository;
 
-/// A broker in a folder of its own. It is killed and its folder removed on drop.
+/// A broker as a child process. It is killed on drop.
 #[derive(Debug)]
 pub struct Broker {
     child: Child,
     address: SocketAddr,
-    folder: TempDir,
+    data_dir: PathBuf,
+    /// Removed with the broker, where it made the folder itself.
+    temporary: Option<TempDir>,
 }
 
 impl Broker {
     /// Builds the binary once, and starts it on a free port in a temporary folder.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Broker> {
         let folder = tempfile::tempdir()?;
+        let mut broker = Broker::start_on(folder.path(), arguments)?;
+        broker.temporary = Some(folder);
+        Ok(broker)
+    }
+
+    /// Starts it on a folder that stays.
+    pub fn start_on(data_dir: &Path, arguments: &[&str]) -> anyhow::Result<Broker> {
         let mut command = Command::new(binary()?);
-        command.args(["--port", "0", "--data"]).arg(folder.path()).args(arguments);
+        command.args(["--port", "0", "--data"]).arg(data_dir).args(arguments);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cutaway does not start")?;
         let output = BufReader::new(child.stdout.take().expect("the output was piped above"));
@@ -34,7 +43,7 @@ impl Broker {
             lines.find_map(|line| bound_address(&line)).context("cutaway ended without saying where it listens")?;
         // Read on, so that the broker never blocks on a full pipe.
         thread::spawn(move || lines.for_each(drop));
-        Ok(Broker { child, address, folder })
+        Ok(Broker { child, address, data_dir: data_dir.to_owned(), temporary: None })
     }
 
     /// Where clients connect to first.
@@ -44,7 +53,7 @@ impl Broker {
 
     /// The folder with the partitions' folders.
     pub fn data_dir(&self) -> &Path {
-        self.folder.path()
+        &self.data_dir
     }
 }
 
@@ -64,12 +73,12 @@ fn bound_address(line: &str) -> Option<SocketAddr> {
 
 /// The path of the binary, which is built on the first call.
 fn binary() -> anyhow::Result<&'static Path> {
-    static BUILT: OnceLock<Result<std::path::PathBuf, String>> = OnceLock::new();
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     built.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn build() -> anyhow::Result<std::path::PathBuf> {
+fn build() -> anyhow::Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--package", "cutaway", "--bin", "cutaway"]).current_dir(repository());
     ensure!(command.status()?.success(), "cutaway does not build");

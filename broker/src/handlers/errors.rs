@@ -6,14 +6,17 @@ use tracing::error;
 use crate::storage::{Error, Refusal};
 use crate::topics::TopicError;
 
-/// The code of a failure in storage. A fault is logged here, where it becomes an answer.
+/// The code of a failure in storage. A fault is logged here, where it becomes an answer; but damage was reported when
+/// it was found, and a consumer may ask for it again and again.
 pub(super) fn storage_code(failure: &Error) -> ResponseError {
-    if failure.is_fault() {
+    if failure.is_fault() && !matches!(failure, Error::Damaged { .. }) {
         error!("{failure}");
     }
     match failure {
         Error::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
         Error::Refused(refusal) => refusal_code(refusal),
+        // A consumer that is told so stops and can seek; on a storage error it would ask for ever.
+        Error::Damaged { .. } => ResponseError::CorruptMessage,
         Error::Deleted { .. } => ResponseError::UnknownTopicOrPartition,
         _ => ResponseError::KafkaStorageError,
     }

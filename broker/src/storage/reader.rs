@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::disk::{Disk, FileRange};
 use super::leader_epochs::LeaderEpochs;
-use super::record::{self, Record};
+use super::record;
 use super::scan::Located;
 use super::segment::{Damage, Segment};
 use super::{Error, Result};
@@ -112,8 +112,8 @@ impl LogReader {
                 continue;
             }
             let start = self.log_start_offset();
-            let fits = |record: &Record| record.timestamp >= timestamp && record.offset >= start;
-            if let Some(found) = first_record(segment, search_start(segment, timestamp)?, timestamp, fits)? {
+            let from = search_start(segment, timestamp)?;
+            if let Some(found) = first_record(segment, from, timestamp, start)? {
                 return Ok(Some(found).filter(|found| found.offset < end_offset));
             }
         }
@@ -131,7 +131,7 @@ impl LogReader {
             }
         }
         let Some((segment, timestamp, offset)) = best else { return Ok(None) };
-        let found = first_record(&segment, offset, timestamp, |record| record.timestamp >= timestamp)?;
+        let found = first_record(&segment, offset, timestamp, self.log_start_offset())?;
         Ok(found.filter(|found| found.offset < end_offset))
     }
 
@@ -180,38 +180,36 @@ fn search_start(segment: &Segment, timestamp: TimestampMs) -> Result<i64> {
     }
 }
 
-/// The first record that `fits`, in a batch at or after `offset` whose largest timestamp is at least `timestamp`.
+/// The first record at or after `least_offset` that is not older than `timestamp`, in the batches from `from` on.
 fn first_record(
     segment: &Segment,
-    offset: i64,
+    from: i64,
     timestamp: TimestampMs,
-    fits: impl Fn(&Record) -> bool,
+    least_offset: i64,
 ) -> Result<Option<TimestampOffset>> {
     let mut first = None;
-    segment.visit(offset, |batch| {
+    segment.visit(from, |batch| {
         if batch.header.max_timestamp < timestamp {
             return Ok(ControlFlow::Continue(()));
         }
-        let Some(record) = records_of(segment, batch)?.into_iter().flatten().find(|record| fits(record)) else {
+        let records = record::timestamps(bytes_of(segment, batch)?, MAX_DECOMPRESSED_BYTES);
+        let Some((offset, timestamp)) = records.flatten().find(|(at, when)| *when >= timestamp && *at >= least_offset)
+        else {
             return Ok(ControlFlow::Continue(()));
         };
-        let leader_epoch = batch.header.partition_leader_epoch;
-        first = Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset, leader_epoch });
+        first = Some(TimestampOffset { timestamp, offset, leader_epoch: batch.header.partition_leader_epoch });
         Ok(ControlFlow::Break(()))
     })?;
     Ok(first)
 }
 
-/// The records of one batch in a file.
-fn records_of(
-    segment: &Segment,
-    batch: &Located,
-) -> Result<impl IntoIterator<Item = std::result::Result<Record, super::Refusal>>> {
+/// One batch, read from its file.
+fn bytes_of(segment: &Segment, batch: &Located) -> Result<Bytes> {
     let mut bytes = vec![0; usize::try_from(batch.end() - batch.position).expect("a batch fits into memory")];
     let filled = segment.log.read_at(batch.position, &mut bytes)?;
     if filled < bytes.len() {
         let what = "the file ends inside a batch".into();
         return Err(Error::Damaged { path: segment.log.path().to_owned(), position: batch.position, what });
     }
-    Ok(record::records(Bytes::from(bytes), MAX_DECOMPRESSED_BYTES))
+    Ok(Bytes::from(bytes))
 }
