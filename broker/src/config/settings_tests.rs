@@ -169,68 +169,71 @@ fn every_topic_default_comes_from_its_broker_key() {
     assert_eq!((topic.min_cleanable_dirty_ratio, config.log_segment_delete_delay_ms), (0.25, 11));
 }
 
+/// A file, and the beginning of the sentence that refuses it.
+const REFUSALS: &[(&str, &str)] = &[
+    (
+        "log.segment.bytes=abc",
+        "log.segment.bytes=abc (server.properties line 1): must be a whole number of bytes of at least 1048576 and at most 2147483647",
+    ),
+    (
+        "\n\nlog.segment.bytes=5",
+        "log.segment.bytes=5 (server.properties line 3): must be a whole number of bytes of at least 1048576 and at most 2147483647",
+    ),
+    (
+        "log.retention.ms=0",
+        "log.retention.ms=0 (server.properties line 1): must be a whole number of milliseconds other than 0, negative for no limit",
+    ),
+    (
+        "auto.create.topics.enable=yes",
+        "auto.create.topics.enable=yes (server.properties line 1): must be true or false",
+    ),
+    (
+        "log.cleanup.policy=purge",
+        "log.cleanup.policy=purge (server.properties line 1): must be a list separated by commas, each one of compact, delete, none twice",
+    ),
+    (
+        "compression.type=brotli",
+        "compression.type=brotli (server.properties line 1): must be one of uncompressed, zstd, lz4, snappy, gzip, producer",
+    ),
+    (
+        "log.cleaner.min.cleanable.ratio=2",
+        "log.cleaner.min.cleanable.ratio=2 (server.properties line 1): must be a number from 0 to 1",
+    ),
+    (
+        "compression.gzip.level=0",
+        "compression.gzip.level=0 (server.properties line 1): must be a whole number from 1 to 9, or -1 for the codec's default",
+    ),
+    (
+        "log.dirs=/a,/b",
+        "log.dirs=/a,/b (server.properties line 1): names 2 folders; Cutaway keeps all data in one, so name one",
+    ),
+    (
+        "log.dirs=",
+        "log.dirs= (server.properties line 1): must be a list separated by commas, none empty and none twice",
+    ),
+    (
+        "process.roles=controller",
+        "process.roles=controller (server.properties line 1): must contain broker: Cutaway is a broker and its own controller",
+    ),
+    (
+        "node.id=1\nbroker.id=2",
+        "broker.id=2 (server.properties line 2): is the old name of node.id and must equal node.id=1 (server.properties line 1); remove one",
+    ),
+    ("broker.id=-3", "broker.id=-3 (server.properties line 1): must be a whole number of at least 0"),
+    (
+        "queued.max.request.bytes=10",
+        "queued.max.request.bytes=10 (server.properties line 1): must be at least socket.request.max.bytes, which is 104857600",
+    ),
+    (
+        "log.cleaner.min.compaction.lag.ms=9\nlog.cleaner.max.compaction.lag.ms=8",
+        "log.cleaner.min.compaction.lag.ms=9 (server.properties line 1): must not be greater than log.cleaner.max.compaction.lag.ms",
+    ),
+    ("num.partitions=\\u00zz", "server.properties line 1: is not a line of a properties file"),
+];
+
 #[test]
 fn refusals_are_sentences_with_key_value_place_and_rule() {
-    for (text, expected) in [
-        (
-            "log.segment.bytes=abc",
-            "log.segment.bytes=abc (server.properties line 1): must be a whole number of bytes of at least 1048576 and at most 2147483647",
-        ),
-        (
-            "\n\nlog.segment.bytes=5",
-            "log.segment.bytes=5 (server.properties line 3): must be a whole number of bytes of at least 1048576 and at most 2147483647",
-        ),
-        (
-            "log.retention.ms=0",
-            "log.retention.ms=0 (server.properties line 1): must be a whole number of milliseconds other than 0, negative for no limit",
-        ),
-        (
-            "auto.create.topics.enable=yes",
-            "auto.create.topics.enable=yes (server.properties line 1): must be true or false",
-        ),
-        (
-            "log.cleanup.policy=purge",
-            "log.cleanup.policy=purge (server.properties line 1): must be a list separated by commas, each one of compact, delete, none twice",
-        ),
-        (
-            "compression.type=brotli",
-            "compression.type=brotli (server.properties line 1): must be one of uncompressed, zstd, lz4, snappy, gzip, producer",
-        ),
-        (
-            "log.cleaner.min.cleanable.ratio=2",
-            "log.cleaner.min.cleanable.ratio=2 (server.properties line 1): must be a number from 0 to 1",
-        ),
-        (
-            "compression.gzip.level=0",
-            "compression.gzip.level=0 (server.properties line 1): must be a whole number from 1 to 9, or -1 for the codec's default",
-        ),
-        (
-            "log.dirs=/a,/b",
-            "log.dirs=/a,/b (server.properties line 1): names 2 folders; Cutaway keeps all data in one, so name one",
-        ),
-        (
-            "log.dirs=",
-            "log.dirs= (server.properties line 1): must be a list separated by commas, none empty and none twice",
-        ),
-        (
-            "process.roles=controller",
-            "process.roles=controller (server.properties line 1): must contain broker: Cutaway is a broker and its own controller",
-        ),
-        (
-            "node.id=1\nbroker.id=2",
-            "broker.id=2 (server.properties line 2): is the old name of node.id and must equal node.id=1 (server.properties line 1); remove one",
-        ),
-        ("broker.id=-3", "broker.id=-3 (server.properties line 1): must be a whole number of at least 0"),
-        (
-            "queued.max.request.bytes=10",
-            "queued.max.request.bytes=10 (server.properties line 1): must be at least socket.request.max.bytes, which is 104857600",
-        ),
-        (
-            "log.cleaner.min.compaction.lag.ms=9\nlog.cleaner.max.compaction.lag.ms=8",
-            "log.cleaner.min.compaction.lag.ms=9 (server.properties line 1): must not be greater than log.cleaner.max.compaction.lag.ms",
-        ),
-        ("num.partitions=\\u00zz", "server.properties line 1: is not a line of a properties file"),
-    ] {
+    for (text, expected) in REFUSALS {
         let outcome = Settings::default().with_file("server.properties", text.as_bytes()).and_then(|s| s.resolve());
         let sentence = outcome.expect_err(text).to_string();
         assert!(sentence.starts_with(expected), "{sentence}");

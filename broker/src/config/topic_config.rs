@@ -264,65 +264,60 @@ mod tests {
         assert_eq!(config.max_compaction_lag_ms, i64::MAX);
     }
 
+    /// A key, a value, and Kafka's sentence about it.
+    const REFUSALS: &[(&str, &str, &str)] = &[
+        ("foo.bar", "1", "Unknown topic config name: foo.bar"),
+        ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
+        ("retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"),
+        ("segment.bytes", "abc", "Invalid value abc for configuration segment.bytes: Not a number of type INT"),
+        (
+            "segment.bytes",
+            "9999999999",
+            "Invalid value 9999999999 for configuration segment.bytes: Not a number of type INT",
+        ),
+        ("segment.bytes", "100", "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576"),
+        (
+            "cleanup.policy",
+            "bogus",
+            "Invalid value bogus for configuration cleanup.policy: String must be one of: compact, delete",
+        ),
+        ("cleanup.policy", "delete,delete", "Configuration 'cleanup.policy' values must not be duplicated."),
+        ("cleanup.policy", "delete,", "Configuration 'cleanup.policy' values must not be empty."),
+        (
+            "compression.type",
+            "brotli",
+            "Invalid value brotli for configuration compression.type: String must be one of: \
+             uncompressed, zstd, lz4, snappy, gzip, producer",
+        ),
+        (
+            "min.cleanable.dirty.ratio",
+            "2",
+            "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+        ),
+        (
+            "preallocate",
+            "yes",
+            "Invalid value yes for configuration preallocate: Expected value to be either true or false",
+        ),
+        (
+            "compression.gzip.level",
+            "0",
+            "Invalid value 0 for configuration compression.gzip.level: \
+             Value must be between 1 and 9 or equal to -1",
+        ),
+        ("min.insync.replicas", "0", "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1"),
+        (
+            "remote.storage.enable",
+            "true",
+            "Tiered Storage functionality is disabled in the broker. \
+             Topic cannot be configured with remote log storage.",
+        ),
+    ];
+
     #[test]
     fn refusals_are_kafkas_sentences() {
-        for (name, value, expected) in [
-            ("foo.bar", "1", "Unknown topic config name: foo.bar"),
-            ("retention.ms", "abc", "Invalid value abc for configuration retention.ms: Not a number of type LONG"),
-            ("retention.ms", "-2", "Invalid value -2 for configuration retention.ms: Value must be at least -1"),
-            ("segment.bytes", "abc", "Invalid value abc for configuration segment.bytes: Not a number of type INT"),
-            (
-                "segment.bytes",
-                "9999999999",
-                "Invalid value 9999999999 for configuration segment.bytes: Not a number of type INT",
-            ),
-            (
-                "segment.bytes",
-                "100",
-                "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
-            ),
-            (
-                "cleanup.policy",
-                "bogus",
-                "Invalid value bogus for configuration cleanup.policy: String must be one of: compact, delete",
-            ),
-            ("cleanup.policy", "delete,delete", "Configuration 'cleanup.policy' values must not be duplicated."),
-            ("cleanup.policy", "delete,", "Configuration 'cleanup.policy' values must not be empty."),
-            (
-                "compression.type",
-                "brotli",
-                "Invalid value brotli for configuration compression.type: String must be one of: \
-                 uncompressed, zstd, lz4, snappy, gzip, producer",
-            ),
-            (
-                "min.cleanable.dirty.ratio",
-                "2",
-                "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
-            ),
-            (
-                "preallocate",
-                "yes",
-                "Invalid value yes for configuration preallocate: Expected value to be either true or false",
-            ),
-            (
-                "compression.gzip.level",
-                "0",
-                "Invalid value 0 for configuration compression.gzip.level: \
-                 Value must be between 1 and 9 or equal to -1",
-            ),
-            (
-                "min.insync.replicas",
-                "0",
-                "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1",
-            ),
-            (
-                "remote.storage.enable",
-                "true",
-                "Tiered Storage functionality is disabled in the broker. \
-                 Topic cannot be configured with remote log storage.",
-            ),
-        ] {
-            assert_eq!(override_with(&[(name, Some(value))]), Err(expected.to_owned()));
+        for (name, value, expected) in REFUSALS {
+            assert_eq!(override_with(&[(name, Some(value))]), Err((*expected).to_owned()));
         }
         assert_eq!(
             override_with(&[("retention.ms", None)]),

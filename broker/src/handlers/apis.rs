@@ -15,13 +15,14 @@ pub(super) struct Api {
 }
 
 /// Kafka 4.3's ranges, in the order of the keys; what is not implemented does not stand here.
-pub(super) const APIS: [Api; 8] = [
+pub(super) const APIS: [Api; 9] = [
     // Kafka tells of Produce 0 and refuses 0 to 2: librdkafka before 2.11.1 compresses only for brokers that do
     // (KAFKA-18659).
     Api { advertised_from: 0, ..api(ApiKey::Produce, 3, 13) },
     api(ApiKey::Fetch, 4, 18),
     api(ApiKey::ListOffsets, 1, 11),
     api(ApiKey::Metadata, 0, 13),
+    api(ApiKey::FindCoordinator, 0, 6),
     api(ApiKey::ApiVersions, 0, 4),
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),

@@ -14,6 +14,7 @@ mod delete_topics;
 mod epochs;
 mod errors;
 mod fetch;
+mod find_coordinator;
 mod hurry;
 mod init_producer_id;
 mod list_offsets;
@@ -92,6 +93,7 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::Fetch => fetch::handle(core, context, head, body).await,
         ApiKey::ListOffsets => head.encode(&list_offsets::handle(core, head.decode(body)?, version).await),
         ApiKey::Metadata => head.encode(&metadata::handle(core, context, &head.decode(body)?, version).await),
+        ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(context, head.decode(body)?, version)),
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
         ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
         ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),

@@ -133,6 +133,16 @@ pub(crate) fn fetch(topic: &str, id: Uuid, version: i16, offset: i64, max_wait_m
         .with_topics(vec![topic])
 }
 
+/// A DeleteTopics request for a name, and for an id where the version has them.
+fn delete_what_is_not_there(version: i16) -> DeleteTopicsRequest {
+    if version < 6 {
+        return DeleteTopicsRequest::default().with_topic_names(vec![wire("nowhere")]);
+    }
+    let by_id = DeleteTopicState::default().with_topic_id(Uuid::from_u128(9));
+    let by_name = DeleteTopicState::default().with_name(Some(wire("nowhere")));
+    DeleteTopicsRequest::default().with_topics(vec![by_id, by_name])
+}
+
 /// Two conversations in every version: about a topic that exists, and about one that does not.
 async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
     for (name, id) in [("there", id), ("nowhere", Uuid::from_u128(7))] {
@@ -165,6 +175,18 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &request.clone().with_topics(Some(vec![topic])), version).await;
                 ask(core, &request.with_topics((version > 0).then(Vec::new)), version.max(1)).await;
             }
+            ApiKey::FindCoordinator => {
+                let request = FindCoordinatorRequest::default();
+                let request = if version < 4 {
+                    request.with_key(wire(name).0)
+                } else {
+                    request.with_coordinator_keys(vec![wire(name).0])
+                };
+                ask(core, &request, version).await;
+                if version >= 1 {
+                    ask(core, &request.with_key_type(9), version).await;
+                }
+            }
             ApiKey::ApiVersions => {
                 ask(core, &ApiVersionsRequest::default(), version).await;
                 let request = ApiVersionsRequest::default().with_client_software_name(StrBytes::from_static_str("t"));
@@ -179,14 +201,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 }
             }
             ApiKey::DeleteTopics => {
-                let request = match version {
-                    6.. => DeleteTopicsRequest::default().with_topics(vec![
-                        DeleteTopicState::default().with_topic_id(Uuid::from_u128(9)),
-                        DeleteTopicState::default().with_name(Some(wire("nowhere"))),
-                    ]),
-                    _ => DeleteTopicsRequest::default().with_topic_names(vec![wire("nowhere")]),
-                };
-                ask(core, &request, version).await;
+                ask(core, &delete_what_is_not_there(version), version).await;
             }
             ApiKey::InitProducerId => {
                 let request = InitProducerIdRequest::default().with_transaction_timeout_ms(1000);

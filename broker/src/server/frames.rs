@@ -74,7 +74,7 @@ impl Frames {
         Ok(Some(LENGTH_SIZE + length))
     }
 
-    /// True when a frame has begun that is not complete.
+    /// True when nothing waits to be handled.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }

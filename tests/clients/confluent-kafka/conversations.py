@@ -14,7 +14,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from conversation import Conversations, Disagreement, expect, expect_equal, now_ms  # noqa: E402
@@ -210,19 +210,6 @@ def _() -> None:
         expect_equal("its first offset", delivered[0].offset(), 0)
         expect_equal("its record", [message.value() for message in read(topic)], [f"round {round_number}".encode()])
         delete_topic(topic)
-
-
-@talks.named("topic configs are described")
-def _() -> None:
-    topic = talks.topic("configs")
-    create_topic(topic, **{"cleanup.policy": "compact"})
-    # A real Kafka needs a moment until the broker that answers has heard of the new topic; reading it waits for that.
-    read(topic)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    configs = ask(lambda client: client.describe_configs([resource])[resource])
-    expect_equal("cleanup.policy", configs["cleanup.policy"].value, "compact")
-    expect_equal("retention.ms", configs["retention.ms"].value, "604800000")
-    expect(configs["retention.ms"].is_default, "retention.ms is not marked as the default")
 
 
 @talks.named("a topic is created by producing to it, not by asking for it")

@@ -10,7 +10,7 @@ const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
 const { execFile } = require('node:child_process')
 const { promisify } = require('node:util')
-const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Kafka, Partitioners, logLevel } = require('kafkajs')
+const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = require('kafkajs')
 const lz4 = require('lz4-napi')
 const snappy = require('snappy')
 
@@ -148,15 +148,6 @@ const conversations = {
       const unknown = await refusalOf(admin.fetchTopicMetadata({ topics: [topic] }))
       assert.equal(unknown.code, 3, `metadata of an unknown topic: ${unknown.message}`)
     })
-  },
-
-  async 'topic configs are described'() {
-    const topic = topicName('configs')
-    await produce(topic, [{ value: 'created' }])
-    const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: ['cleanup.policy', 'retention.ms'] }]
-    const described = await withAdmin(admin => admin.describeConfigs({ resources, includeSynonyms: false }))
-    const entries = described.resources[0].configEntries.map(entry => [entry.configName, entry.configValue])
-    assert.deepEqual(entries.sort(), [['cleanup.policy', 'delete'], ['retention.ms', '604800000']])
   },
 
   async 'a topic is created by producing to it'() {
