@@ -143,6 +143,13 @@ fn delete_what_is_not_there(version: i16) -> DeleteTopicsRequest {
     DeleteTopicsRequest::default().with_topics(vec![by_id, by_name])
 }
 
+/// Asks who coordinates a group.
+fn find_coordinator(name: &str, version: i16) -> FindCoordinatorRequest {
+    let key = wire(name).0;
+    let request = FindCoordinatorRequest::default();
+    if version < 4 { request.with_key(key) } else { request.with_coordinator_keys(vec![key]) }
+}
+
 /// Two conversations in every version: about a topic that exists, and about one that does not.
 async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
     for (name, id) in [("there", id), ("nowhere", Uuid::from_u128(7))] {
@@ -176,15 +183,9 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &request.with_topics((version > 0).then(Vec::new)), version.max(1)).await;
             }
             ApiKey::FindCoordinator => {
-                let request = FindCoordinatorRequest::default();
-                let request = if version < 4 {
-                    request.with_key(wire(name).0)
-                } else {
-                    request.with_coordinator_keys(vec![wire(name).0])
-                };
-                ask(core, &request, version).await;
+                ask(core, &find_coordinator(name, version), version).await;
                 if version >= 1 {
-                    ask(core, &request.with_key_type(9), version).await;
+                    ask(core, &find_coordinator(name, version).with_key_type(9), version).await;
                 }
             }
             ApiKey::ApiVersions => {
@@ -200,9 +201,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                     ask(core, &request.with_topics(topics), version).await;
                 }
             }
-            ApiKey::DeleteTopics => {
-                ask(core, &delete_what_is_not_there(version), version).await;
-            }
+            ApiKey::DeleteTopics => drop(ask(core, &delete_what_is_not_there(version), version).await),
             ApiKey::InitProducerId => {
                 let request = InitProducerIdRequest::default().with_transaction_timeout_ms(1000);
                 ask(core, &request, version).await;

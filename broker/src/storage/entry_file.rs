@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::disk::{Disk, DiskFile};
 use super::{Error, Result};
@@ -16,6 +17,8 @@ pub(super) struct EntryFile<const SIZE: usize> {
     file: DiskFile,
     count: AtomicU64,
     capacity: u64,
+    /// The last entry, once it was written or asked for.
+    last: Mutex<Option<[u8; SIZE]>>,
 }
 
 impl<const SIZE: usize> EntryFile<SIZE> {
@@ -24,7 +27,8 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     pub(super) fn open(disk: &Disk, path: &Path, max_bytes: u32) -> Result<EntryFile<SIZE>> {
         let file = disk.open(path, true)?;
         let whole = file.len()? / SIZE as u64;
-        let entries = EntryFile { file, count: AtomicU64::new(whole), capacity: u64::from(max_bytes) / SIZE as u64 };
+        let capacity = u64::from(max_bytes) / SIZE as u64;
+        let entries = EntryFile { file, count: AtomicU64::new(whole), capacity, last: Mutex::new(None) };
         entries.count.store(entries.without_zero_tail(whole)?, Ordering::Release);
         Ok(entries)
     }
@@ -50,7 +54,11 @@ impl<const SIZE: usize> EntryFile<SIZE> {
 
     /// The last entry.
     pub(super) fn last(&self) -> Result<Option<[u8; SIZE]>> {
-        self.count().checked_sub(1).map(|index| self.get(index)).transpose()
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none() {
+            *last = self.count().checked_sub(1).map(|index| self.get(index)).transpose()?;
+        }
+        Ok(*last)
     }
 
     /// The last entry for which `at_or_below` holds, where it holds for a first part of the entries and for none after.
@@ -73,6 +81,7 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     pub(super) fn push(&self, entry: &[u8; SIZE]) -> Result<()> {
         let count = self.count();
         self.file.write_at(count * SIZE as u64, &[entry])?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(*entry);
         self.count.store(count + 1, Ordering::Release);
         Ok(())
     }
@@ -80,6 +89,7 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     /// Forgets all entries.
     pub(super) fn clear(&self) -> Result<()> {
         self.count.store(0, Ordering::Release);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.file.set_len(0)
     }
 

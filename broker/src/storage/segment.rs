@@ -18,6 +18,9 @@ use super::{Error, Result};
 /// How many index entries are tried before the whole segment is scanned, when entries turn out to be wrong.
 const WRONG_ENTRIES_TOLERATED: usize = 4;
 
+/// How many of the last batches are found without the index.
+const RECENT_BATCHES: usize = 8;
+
 /// How far the writer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Published {
@@ -25,6 +28,15 @@ pub(super) struct Published {
     pub(super) size: u64,
     /// The offset after the last record.
     pub(super) next_offset: i64,
+}
+
+/// How far the writer has come, and where the last batches begin: consumers at the end of a log ask for just those.
+#[derive(Debug)]
+struct Progress {
+    published: Published,
+    /// Offset and position of the last batches, in no order.
+    recent: [(i64, u64); RECENT_BATCHES],
+    oldest: usize,
 }
 
 /// Bytes that are no good batches, and the offsets that are lost with them.
@@ -43,7 +55,7 @@ pub(super) struct Segment {
     pub(super) index: OffsetIndex,
     pub(super) time_index: TimeIndex,
     pub(super) rules: Rules,
-    published: Mutex<Published>,
+    progress: Mutex<Progress>,
     /// Bytes that were checked or written by this broker. The end is `u64::MAX` where everything after the start is.
     audited: Mutex<Range<u64>>,
     /// Sorted, without overlaps.
@@ -61,7 +73,11 @@ impl Segment {
             index: OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?,
             time_index: TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?,
             rules,
-            published: Mutex::new(Published { size: 0, next_offset: base_offset }),
+            progress: Mutex::new(Progress {
+                published: Published { size: 0, next_offset: base_offset },
+                recent: [(base_offset, 0); RECENT_BATCHES],
+                oldest: 0,
+            }),
             audited: Mutex::new(0..0),
             damage: RwLock::default(),
             largest_timestamp: Mutex::new(None),
@@ -69,11 +85,15 @@ impl Segment {
     }
 
     pub(super) fn published(&self) -> Published {
-        *lock(&self.published)
+        lock(&self.progress).published
     }
 
     pub(super) fn publish(&self, published: Published) {
-        *lock(&self.published) = published;
+        let mut progress = lock(&self.progress);
+        let (begins, oldest) = (progress.published, progress.oldest);
+        progress.recent[oldest] = (begins.next_offset, begins.size);
+        progress.oldest = (oldest + 1) % RECENT_BATCHES;
+        progress.published = published;
     }
 
     /// Declares bytes as checked: all from `start` on, now and later.
@@ -104,7 +124,10 @@ impl Segment {
         if offset >= next_offset {
             return Ok(None);
         }
-        let (start, due) = self.start_before(offset, size)?;
+        let (start, due) = match self.recent_batch(offset) {
+            Some(position) => (position, Some(offset)),
+            None => self.start_before(offset, size)?,
+        };
         for depth in [Depth::Headers, Depth::Crc] {
             let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, depth));
             loop {
@@ -226,6 +249,12 @@ impl Segment {
         tracing::error!("{}", self.damaged(&damage));
         self.add_damage(damage.clone());
         Ok(damage)
+    }
+
+    /// Where the batch with this base offset begins, if it is one of the last.
+    fn recent_batch(&self, base_offset: i64) -> Option<u64> {
+        let progress = lock(&self.progress);
+        progress.recent.iter().find(|(offset, _)| *offset == base_offset).map(|(_, position)| *position)
     }
 
     /// A byte where a batch begins that is not after `offset`, by the index if its entry leads where it says; and the
