@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use cutaway_tests::batches::Batch;
-use cutaway_tests::broker::Broker;
+use cutaway_tests::broker::{Broker, Launch};
 use cutaway_tests::folders;
 use cutaway_tests::kafka::{self, RealKafka, dump_log};
 use cutaway_tests::talk::Talk;
@@ -113,7 +113,7 @@ fn we_serve_a_folder_that_kafka_wrote() -> anyhow::Result<()> {
     let written = fetch(&mut talk, "paper")?;
     kafka.stop()?;
 
-    let broker = Broker::start_on(&kafka.data_dir(), &["--override", "node.id=1"])?;
+    let broker = Broker::launch(Launch { folder: Some(kafka.data_dir()), ..Launch::default() })?;
     let mut talk = Talk::with(broker.bootstrap())?;
     let served = fetch(&mut talk, "paper")?;
     for field in ["errorCode", "highWatermark", "logStartOffset", "records"] {

@@ -8,6 +8,10 @@ mod schema;
 mod crash;
 mod log;
 
+mod full_disk;
+mod hostile;
+mod kills;
+
 mod files;
 mod kafka;
 mod oracle;

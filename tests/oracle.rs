@@ -3,17 +3,20 @@
 //! Apache Kafka is the specification, so the one on the left is a real one. Where we differ from it on purpose, a line in
 //! `tests/kafka/differences.txt` names the step, the field and the reason; every other difference fails.
 
+mod coordinators;
 mod fetch;
 mod metadata;
 mod offsets;
+mod page;
 mod produce;
 mod producer_ids;
+mod sessions;
 mod topics;
 mod versions;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::thread;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, ensure};
 use cutaway_tests::broker::Broker;
@@ -29,14 +32,19 @@ use serde_json::json;
 /// Holds one conversation, and notes down what it asks and hears.
 type Conversation = fn(&mut Talk) -> anyhow::Result<()>;
 
+/// Every conversation by its name, with the steps that it took.
+type Held = Vec<(&'static str, Vec<Step>)>;
+
 /// Every conversation by its name. They are held in this order; each makes its own topics.
 const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("versions", versions::hold),
     ("metadata", metadata::hold),
     ("topics", topics::hold),
+    ("coordinators", coordinators::hold),
     ("produce", produce::hold),
     ("producer ids", producer_ids::hold),
     ("fetch", fetch::hold),
+    ("sessions", sessions::hold),
     ("offsets", offsets::hold),
 ];
 
@@ -44,10 +52,10 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
 /// what it should fix.
 #[test]
 fn kafka_agrees_with_itself() -> anyhow::Result<()> {
-    let (Some(left), Some(right)) = (RealKafka::shared()?, RealKafka::start(&[])?) else {
+    let (Some(left), Some(right)) = (what_kafka_says()?, RealKafka::start(&[])?) else {
         return Ok(());
     };
-    let differences = compare(left.bootstrap(), right.bootstrap())?;
+    let differences = compare(&left, &hold_all(right.bootstrap())?);
     ensure!(differences.is_empty(), "two real Kafkas differ:\n{}", differences.join("\n"));
     Ok(())
 }
@@ -55,9 +63,9 @@ fn kafka_agrees_with_itself() -> anyhow::Result<()> {
 /// The point of it all: Cutaway answers as Kafka does, but for what `differences.txt` names.
 #[test]
 fn cutaway_agrees_with_kafka() -> anyhow::Result<()> {
-    let Some(kafka) = RealKafka::shared()? else { return Ok(()) };
-    let cutaway = Broker::start(&[])?;
-    let found = unexplained(&compare(kafka.bootstrap(), cutaway.bootstrap())?, &accepted_differences()?);
+    let Some(kafka) = what_kafka_says()? else { return Ok(()) };
+    let cutaway = start_cutaway()?;
+    let found = unexplained(&compare(&kafka, &hold_all(cutaway.bootstrap())?), &accepted_differences()?);
     ensure!(found.is_empty(), "Cutaway differs from Kafka:\n{}", found.join("\n"));
     Ok(())
 }
@@ -100,20 +108,24 @@ fn a_difference_without_a_reason_and_a_reason_without_a_difference_both_count() 
     );
 }
 
-/// Holds every conversation with both brokers at once; a line names the conversation, the step, the field and both values.
-pub(crate) fn compare(left: SocketAddr, right: SocketAddr) -> anyhow::Result<Vec<String>> {
-    let (left, right) = thread::scope(|scope| {
-        let (left, right) = (scope.spawn(move || hold_all(left)), scope.spawn(move || hold_all(right)));
-        (left.join().expect("conversations do not panic"), right.join().expect("conversations do not panic"))
-    });
-    let mut found = Vec::new();
-    for ((name, left), (_, right)) in left?.iter().zip(&right?) {
-        found.extend(differences(left, right).into_iter().map(|line| format!("{name}: {line}")));
-    }
-    Ok(found)
+/// Our broker with the one setting of the real one that answers show.
+fn start_cutaway() -> anyhow::Result<Broker> {
+    Broker::start(&["--override", "log.segment.delete.delay.ms=1000"])
 }
 
-fn hold_all(address: SocketAddr) -> anyhow::Result<Vec<(&'static str, Vec<Step>)>> {
+/// What a real Kafka says, which is asked once for all tests of this process; None where there is none.
+fn what_kafka_says() -> anyhow::Result<Option<Arc<Held>>> {
+    static SAID: Mutex<Option<Arc<Held>>> = Mutex::new(None);
+    let mut said = SAID.lock().expect("no test panics while it asks");
+    if said.is_none() {
+        // A broker of its own: its topics can be made only once, and no others may be there.
+        let Some(kafka) = RealKafka::start(&[])? else { return Ok(None) };
+        *said = Some(Arc::new(hold_all(kafka.bootstrap())?));
+    }
+    Ok(said.clone())
+}
+
+fn hold_all(address: SocketAddr) -> anyhow::Result<Held> {
     let mut held = Vec::new();
     for (name, hold) in CONVERSATIONS {
         let mut talk = Talk::with(address)?;
@@ -121,6 +133,15 @@ fn hold_all(address: SocketAddr) -> anyhow::Result<Vec<(&'static str, Vec<Step>)
         held.push((*name, talk.steps()));
     }
     Ok(held)
+}
+
+/// Where two brokers differ; a line names the conversation, the step, the field and both values.
+fn compare(left: &Held, right: &Held) -> Vec<String> {
+    let both = left.iter().zip(right);
+    both.flat_map(|((name, left), (_, right))| {
+        differences(left, right).into_iter().map(move |line| format!("{name}: {line}"))
+    })
+    .collect()
 }
 
 /// A line of `differences.txt`.

@@ -60,6 +60,8 @@ fn wrong(talk: &mut Talk, source: &Source) -> anyhow::Result<()> {
     talk.ask("a partition that is not there", version, &source.request(vec![partition(7, 0, 1000)])?)?;
     let twice = source.request(vec![partition(0, 0, 1000), partition(0, 2, 1000)])?;
     talk.ask("a partition twice", version, &twice)?;
+    let mixed = source.request(vec![partition(7, 0, 1000), partition(0, 4, 1000), partition(8, 0, 1000)])?;
+    talk.ask("some partitions that are not there", version, &mixed)?;
     let nowhere = Source { version, name: "nowhere", id: "1".repeat(32) };
     talk.ask("a topic that is not there", version, &nowhere.request(vec![partition(0, 0, 1000)])?)?;
     talk.ask(
@@ -74,9 +76,13 @@ fn wrong(talk: &mut Talk, source: &Source) -> anyhow::Result<()> {
         }
     }
     if version >= 12 {
-        for epoch in [0, 5] {
+        for epoch in [0, 5, -2] {
             let diverged = partition(0, 2, 1000).with_last_fetched_epoch(epoch);
             talk.ask(&format!("last fetched epoch {epoch}"), version, &source.request(vec![diverged])?)?;
+        }
+        for offset in [-1, 6, 7] {
+            let diverged = partition(0, offset, 1000).with_last_fetched_epoch(0);
+            talk.ask(&format!("offset {offset} of the last fetched epoch"), version, &source.request(vec![diverged])?)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use cutaway_tests::talk::Talk;
 use kafka_protocol::messages::MetadataRequest;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 
-use super::{make_topic, topic_name};
+use super::{make_topic, topic_name, wait_for};
 
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     let id = make_topic(talk, "meta-a", 3)?;
@@ -39,6 +39,25 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
             version,
             &by_ids(&[&id, "11111111111111111111111111111111"])?,
         )?;
+        let strangers = ["22222222222222222222222222222222", &id, &id];
+        talk.ask("an id that is not there and one that is twice", version, &by_ids(&strangers)?)?;
+    }
+    created_by_asking(talk)
+}
+
+/// Topics that come into being because a client asks for them.
+fn created_by_asking(talk: &mut Talk) -> anyhow::Result<()> {
+    for version in [0, 1, 4, 9, 13] {
+        let name = format!("asked-for-{version}");
+        let ask = |names: &[&str]| {
+            let request = by_name(version, names);
+            if version >= 4 { request.with_allow_auto_topic_creation(true) } else { request }
+        };
+        talk.ask("a topic that is made by asking", version, &ask(&[&name]))?;
+        wait_for(talk, &name, 1, 0)?;
+        talk.ask("a topic that was made by asking", version, &ask(&[&name]))?;
+        talk.ask("a name that is not allowed, to be made by asking", version, &ask(&["bad/name"]))?;
+        talk.ask("a name that collides, to be made by asking", version, &ask(&["meta_b"]))?;
     }
     Ok(())
 }

@@ -46,6 +46,9 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
             version,
             &list_offsets(version, "offsets", &[(0, -1, -1), (0, -1, -2), (1, -1, -1)]),
         )?;
+        let mut twice = list_offsets(version, "offsets", &[(0, -1, -1)]);
+        twice.topics.push(list_offsets(version, "offsets", &[(1, -1, -1)]).topics[0].clone());
+        ask(talk, "a topic twice", version, &twice)?;
         ask(talk, "no partitions", version, &list_offsets(version, "offsets", &[]))?;
         if version >= 2 {
             let committed = list_offsets(version, "offsets", &[(0, -1, -1)]).with_isolation_level(1);

@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use cutaway_tests::batches::Batch;
 use cutaway_tests::talk::Talk;
+use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{FindCoordinatorRequest, ProduceRequest};
 
-use super::{make_topic, text, topic_name, wait_for};
+use super::{make_topic, topic_name};
 
 /// Where the records go: versions up to 12 name the topic, later ones give its id.
 pub(crate) struct Target {
@@ -21,12 +21,6 @@ const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
-    // The first question for a group's coordinator makes the internal topic.
-    let coordinator = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("nobody")]);
-    // A broker without groups refuses the internal topic by its name alone.
-    if talk.learn(4, &coordinator)?["coordinators"].is_array() {
-        wait_for(talk, "__consumer_offsets", 1, 0)?;
-    }
     for (version, name) in [(3, "produce-3"), (7, "produce-7"), (9, "produce-9"), (13, "produce-13")] {
         let id = make_topic(talk, name, 1)?;
         let target = Target { version, name, id };
@@ -39,6 +33,9 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
         talk.ask("a partition below 0", version, &target.request(-1, Some(ordinary.clone()))?)?;
         talk.ask("a partition twice", version, &twice(&target, &ordinary)?)?;
         talk.ask("no topics", version, &target.request(0, None)?.with_topic_data(vec![]))?;
+        let mut no_partitions = target.request(0, None)?;
+        no_partitions.topic_data[0].partition_data.clear();
+        talk.ask("no partitions", version, &no_partitions)?;
         other_topics(talk, &target, &ordinary)?;
     }
     let target = Target { version: 9, name: "produce-9", id: String::new() };

@@ -53,6 +53,18 @@ fn sequences(talk: &mut Talk) -> anyhow::Result<()> {
     send("a sequence without a producer", Batch::of_producer(-1, -1, 0))?;
     send("the largest sequence", Batch::of_producer(99_995, 0, i32::MAX))?;
     send("and round to 0", Batch::of_producer(99_995, 0, 0))?;
+    let many = |count: usize, sequence| Batch {
+        records: vec![(None, None); count],
+        ..Batch::of_producer(99_993, 0, sequence)
+    };
+    send("nearly the largest sequence", many(1, i32::MAX - 2))?;
+    send("round within a batch", many(3, i32::MAX - 1))?;
+    send("round within a batch, again", many(3, i32::MAX - 1))?;
+    send("too far after the round", many(1, 2))?;
+    send("on after the round", many(2, 1))?;
+    send("a new epoch after the round", Batch::of_producer(99_993, 1, 0))?;
+    send("a new epoch after the round, again", Batch::of_producer(99_993, 1, 0))?;
+    send("a batch of the epoch before, again", many(2, 1))?;
     let three = |sequence| Batch { records: vec![(None, None); 3], ..Batch::of_producer(99_994, 0, sequence) };
     send("three records", three(0))?;
     send("the last two of them again", Batch { records: vec![(None, None); 2], ..three(1) })?;

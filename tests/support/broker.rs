@@ -1,49 +1,58 @@
-//! Our own broker as a child process: the binary as people start it.
+//! Our own broker as a child process: the binary as people start it, stop it, and as machines kill it.
 
-use std::io::{BufRead, BufReader};
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use anyhow::{Context, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::folders;
 use crate::kafka::repository;
 
-/// A broker as a child process. It is killed on drop.
+/// How a broker is started.
+#[derive(Clone, Debug, Default)]
+pub struct Launch {
+    /// The data folder; None for one of its own that is removed in the end.
+    pub folder: Option<PathBuf>,
+    /// Limits of the process, in the words of the shell's `ulimit`: `-v 500000` is one.
+    pub limits: Vec<String>,
+    /// What else stands on its command line.
+    pub arguments: Vec<String>,
+}
+
+/// A broker, and how it was started. It is killed on drop, and a folder of its own removed.
 #[derive(Debug)]
 pub struct Broker {
     child: Child,
     address: SocketAddr,
-    data_dir: PathBuf,
-    /// Removed with the broker, where it made the folder itself.
-    temporary: Option<TempDir>,
+    launch: Launch,
+    folder: PathBuf,
+    log: Arc<Mutex<String>>,
+    /// Removes the folder, when the broker was not given one.
+    _own_folder: Option<TempDir>,
 }
 
 impl Broker {
     /// Builds the binary once, and starts it on a free port in a temporary folder.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Broker> {
-        let folder = tempfile::tempdir()?;
-        let mut broker = Broker::start_on(folder.path(), arguments)?;
-        broker.temporary = Some(folder);
-        Ok(broker)
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        Broker::launch(Launch { arguments, ..Launch::default() })
     }
 
-    /// Starts it on a folder that stays.
-    pub fn start_on(data_dir: &Path, arguments: &[&str]) -> anyhow::Result<Broker> {
-        let mut command = Command::new(binary()?);
-        command.args(["--port", "0", "--data"]).arg(data_dir).args(arguments);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cutaway does not start")?;
-        let output = BufReader::new(child.stdout.take().expect("the output was piped above"));
-        let mut lines = output.lines().map_while(Result::ok);
-        let address =
-            lines.find_map(|line| bound_address(&line)).context("cutaway ended without saying where it listens")?;
-        // Read on, so that the broker never blocks on a full pipe.
-        thread::spawn(move || lines.for_each(drop));
-        Ok(Broker { child, address, data_dir: data_dir.to_owned(), temporary: None })
+    /// Starts it as told.
+    pub fn launch(launch: Launch) -> anyhow::Result<Broker> {
+        let own_folder = launch.folder.is_none().then(folders::in_memory);
+        let own_path = own_folder.as_ref().map(|folder| folder.path().to_owned());
+        let folder = launch.folder.clone().or(own_path).context("a broker has a folder")?;
+        let log = Arc::default();
+        let (child, address) = spawn(&folder, &launch, &log)?;
+        Ok(Broker { child, address, launch, folder, log, _own_folder: own_folder })
     }
 
     /// Where clients connect to first.
@@ -53,15 +62,102 @@ impl Broker {
 
     /// The folder with the partitions' folders.
     pub fn data_dir(&self) -> &Path {
-        &self.data_dir
+        &self.folder
+    }
+
+    /// What it has written to its log since it was first started.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The id of its process.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// The memory that it really uses (VmRSS), in KiB.
+    pub fn resident_kib(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the broker has ended")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// Whether its process still runs.
+    pub fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(self.pid(), signal)?)
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.child.wait()?)
+    }
+
+    /// Stops it as an operator does, and waits.
+    pub fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        self.signal(Signal::TERM)?;
+        self.wait()
+    }
+
+    /// Ends it as a crash does (kill -9), and waits.
+    pub fn kill(&mut self) -> anyhow::Result<ExitStatus> {
+        self.child.kill()?;
+        self.wait()
+    }
+
+    /// Starts it again on the same folder, after it has ended. Its port is another.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        ensure!(!self.is_alive(), "a broker that runs cannot be started again");
+        (self.child, self.address) = spawn(&self.folder, &self.launch, &self.log)?;
+        Ok(())
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
         // A broker that has ended already is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.kill();
+        if thread::panicking() {
+            eprintln!("the broker's log:\n{}", self.log());
+        }
+    }
+}
+
+/// Starts the binary and waits for the line that tells its address.
+fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Result<(Child, SocketAddr)> {
+    let mut command = Command::new("sh");
+    let limits: String = launch.limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();
+    // The shell becomes the broker, so the child's id is the broker's.
+    command.arg("-c").arg(format!("{limits}exec \"$0\" \"$@\"")).arg(binary()?);
+    command.args(["--port", "0", "--data"]).arg(folder).args(&launch.arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().context("cutaway does not start")?;
+    let errors = child.stderr.take().expect("stderr was piped above");
+    let kept = Arc::clone(log);
+    let reading = thread::spawn(move || keep(errors, &kept));
+    let output = BufReader::new(child.stdout.take().expect("the output was piped above"));
+    let mut lines = output.lines().map_while(Result::ok);
+    let Some(address) = lines.find_map(|line| bound_address(&line)) else {
+        let status = child.wait()?;
+        let _ = reading.join();
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        anyhow::bail!("cutaway ended ({status}) without saying where it listens; its log:\n{log}");
+    };
+    // Read on, so that the broker never blocks on a full pipe.
+    thread::spawn(move || lines.for_each(drop));
+    Ok((child, address))
+}
+
+/// Keeps what a broker writes to its log.
+fn keep(errors: impl Read, kept: &Mutex<String>) {
+    for line in BufReader::new(errors).lines().map_while(Result::ok) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push_str(&line);
+        kept.push('\n');
     }
 }
 

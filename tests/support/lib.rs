@@ -4,9 +4,11 @@
 pub mod batches;
 pub mod broker;
 pub mod chance;
+pub mod client;
 pub mod decode;
 pub mod folders;
 pub mod kafka;
+pub mod patience;
 pub mod raw_client;
 pub mod skip;
 pub mod sources;

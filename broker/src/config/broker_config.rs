@@ -236,7 +236,7 @@ impl Reader<'_> {
 }
 
 /// A value in the topic's unit: hours times 3 600 000 are milliseconds. As in Kafka, every negative retention is -1.
-fn scaled(definition: &Definition, value: &str, factor: i64) -> String {
+pub(super) fn scaled(definition: &Definition, value: &str, factor: i64) -> String {
     match value.trim().parse::<i64>() {
         Ok(number) if definition.name == "retention.ms" => number.saturating_mul(factor).max(-1).to_string(),
         Ok(number) => number.saturating_mul(factor).to_string(),

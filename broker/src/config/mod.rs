@@ -19,6 +19,7 @@
 mod broker_config;
 pub mod catalogue;
 mod definition;
+mod effective;
 mod environment;
 pub mod limits;
 mod listener;
@@ -28,6 +29,7 @@ mod value;
 
 pub use broker_config::BrokerConfig;
 pub use definition::{Allowed, Definition, Difference, Effect, Kind};
+pub use effective::{EffectiveSetting, Source};
 pub use listener::Listener;
 pub use settings::{Entry, Origin, Settings, SettingsError};
 pub use topic_config::{CompressionType, TimestampType, TopicConfig};

@@ -20,8 +20,8 @@ const OLDEST_METADATA_VERSION: i16 = 7;
 /// 4.3-IV0, the level that a fresh Kafka 4.3 has.
 const NEWEST_METADATA_VERSION: i16 = 30;
 
-/// Clients heed finalized features only when their epoch is not negative; ours never change.
-const FEATURES_EPOCH: i64 = 0;
+/// Clients heed finalized features only when their epoch is not negative. Kafka's begins above 0; ours never changes.
+const FEATURES_EPOCH: i64 = 1;
 
 /// The table, and the features: `metadata.version` alone. Kafka 4.3 finalizes `transaction.version` and
 /// `group.version` as well, which makes Java clients switch to protocols that are not implemented here.

@@ -5,12 +5,15 @@ use std::collections::HashSet;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName as WireName;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
-use kafka_protocol::messages::create_topics_response::{CreatableTopicResult, CreateTopicsResponse};
+use kafka_protocol::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::errors::topic_code;
 use super::{Core, RequestContext};
-use crate::topics::NewTopic;
+use crate::config::{EffectiveSetting, Source};
+use crate::topics::{NewTopic, Topic};
 
 /// KRaft's own topic, whose name Kafka gives to nobody.
 const CLUSTER_METADATA: &str = "__cluster_metadata";
@@ -54,21 +57,34 @@ async fn create(
     version: i16,
 ) -> CreatableTopicResult {
     match core.topics.create(&context.principal, wanted(topic), validate_only).await {
-        Ok(created) => {
-            let result = CreatableTopicResult::default().with_name(topic.name.clone());
-            // Versions before 5 do not tell what came of it, and before 7 not the id.
-            let result = if version >= 5 {
-                result
-                    .with_num_partitions(created.partition_count)
-                    .with_replication_factor(1)
-                    .with_configs(Some(Vec::new()))
-            } else {
-                result
-            };
-            if version >= 7 { result.with_topic_id(created.id.uuid()) } else { result }
-        }
+        Ok(created) => succeeded(core, &topic.name, &created, version),
         Err(failure) => refused(&topic.name, topic_code(&failure), failure.to_string()),
     }
+}
+
+/// Versions before 5 do not tell what came of it, and before 7 not the id.
+fn succeeded(core: &Core, name: &WireName, created: &Topic, version: i16) -> CreatableTopicResult {
+    let result = CreatableTopicResult::default().with_name(name.clone()).with_error_message(None);
+    if version < 5 {
+        return result;
+    }
+    let configs = core.config.settings.effective(&created.overrides).into_iter().map(tell).collect();
+    let result =
+        result.with_num_partitions(created.partition_count).with_replication_factor(1).with_configs(Some(configs));
+    if version >= 7 { result.with_topic_id(created.id.uuid()) } else { result }
+}
+
+fn tell(setting: EffectiveSetting) -> CreatableTopicConfigs {
+    // Codes of Kafka's `DescribeConfigsResponse.ConfigSource`.
+    let source = match setting.source {
+        Source::Topic => 1,
+        Source::Broker(_) => 4,
+        Source::Default => 5,
+    };
+    CreatableTopicConfigs::default()
+        .with_name(StrBytes::from_static_str(setting.definition.name))
+        .with_value(Some(StrBytes::from_string(setting.value)))
+        .with_config_source(source)
 }
 
 /// What the room of the topics is asked for, in its own words; nothing of it points into the request.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use kafka_protocol::ResponseError;
 
+use crate::storage::log::EpochEnd;
 use crate::topics::Partition;
 
 /// The client does not say which epoch it knows.
@@ -17,4 +18,23 @@ pub(super) fn check_leader_epoch(partition: &Partition, current_leader_epoch: i3
         Ordering::Greater => Err(ResponseError::UnknownLeaderEpoch),
         Ordering::Equal => Ok(()),
     }
+}
+
+/// Where the log of a client that fetched `offset` last under `last_fetched_epoch` parts from ours (KIP-595), if it does.
+///
+/// # Errors
+/// OFFSET_OUT_OF_RANGE, when that cannot be told.
+pub(super) fn find_divergence(
+    partition: &Partition,
+    last_fetched_epoch: i32,
+    offset: i64,
+) -> Result<Option<EpochEnd>, ResponseError> {
+    if last_fetched_epoch == UNKNOWN {
+        return Ok(None);
+    }
+    let end = partition.end_of_epoch(last_fetched_epoch).ok_or(ResponseError::OffsetOutOfRange)?;
+    if offset < partition.log_start_offset() {
+        return Err(ResponseError::OffsetOutOfRange);
+    }
+    Ok((end.epoch < last_fetched_epoch || end.end_offset < offset).then_some(end))
 }

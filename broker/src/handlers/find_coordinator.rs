@@ -19,26 +19,29 @@ const MANY_KEYS_FROM: i16 = 4;
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
+/// What Kafka says to INVALID_REQUEST.
+const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
+                         message was sent to an incompatible broker. See the broker logs for more details.";
+
 /// Names this node, by the address of the listener that the client came in on.
 pub(super) fn handle(
     context: &RequestContext,
     request: FindCoordinatorRequest,
     version: i16,
 ) -> FindCoordinatorResponse {
-    let (code, node, host, port) = match request.key_type {
-        GROUP | TRANSACTION => {
-            let endpoint = &context.endpoint;
-            (None, context.node, StrBytes::from_string(endpoint.host.clone()), i32::from(endpoint.port))
-        }
-        _ => (Some(ResponseError::InvalidRequest), -1, StrBytes::default(), -1),
+    let is_known = matches!(request.key_type, GROUP | TRANSACTION);
+    let (error_code, node, host, port) = if is_known {
+        let endpoint = &context.endpoint;
+        (0, context.node, StrBytes::from_string(endpoint.host.clone()), i32::from(endpoint.port))
+    } else {
+        (ResponseError::InvalidRequest.code(), -1, StrBytes::default(), -1)
     };
-    let error_code = code.map_or(0, |code| code.code());
     if version < MANY_KEYS_FROM {
-        // Kafka spells out its "no error", too.
-        let message = code.map_or("NONE".to_owned(), |code| code.to_string());
+        // Here Kafka spells out its "no error", too; for many keys it does not.
+        let message = if is_known { "NONE" } else { MALFORMED };
         return FindCoordinatorResponse::default()
             .with_error_code(error_code)
-            .with_error_message((version >= 1).then(|| StrBytes::from_string(message)))
+            .with_error_message((version >= 1).then_some(StrBytes::from_static_str(message)))
             .with_node_id(BrokerId(node))
             .with_host(host)
             .with_port(port);
@@ -47,6 +50,7 @@ pub(super) fn handle(
         Coordinator::default()
             .with_key(key)
             .with_error_code(error_code)
+            .with_error_message(Some(StrBytes::from_static_str(if is_known { "" } else { MALFORMED })))
             .with_node_id(BrokerId(node))
             .with_host(host.clone())
             .with_port(port)

@@ -1,9 +1,11 @@
 //! ListOffsets: the offset that a time, or a word for a time, stands for.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsRequest};
 use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -40,43 +42,58 @@ pub(super) async fn handle(core: &Core, request: ListOffsetsRequest, version: i1
         (CONSUMER, _) => Some(Isolation::ReadUncommitted),
         _ => None,
     };
-    let duplicates = duplicates(&request);
-    let mut responses = Vec::with_capacity(request.topics.len());
-    for (topic_index, topic) in request.topics.iter().enumerate() {
-        let found = core.topics.get(&topic.name);
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for (partition_index, wanted) in topic.partitions.iter().enumerate() {
+    let mut responses = Vec::new();
+    for (name, rows) in rows(&request) {
+        let found = core.topics.get(name);
+        let mut partitions = Vec::with_capacity(rows.len());
+        for Row { wanted, asked_twice } in rows {
             let partition = found.as_ref().and_then(|found| {
                 let index = usize::try_from(wanted.partition_index).ok()?;
                 found.partitions.get(index)
             });
             let outcome = match partition {
-                _ if duplicates.contains(&(topic_index, partition_index)) => Err(ResponseError::InvalidRequest),
+                _ if asked_twice => Err(ResponseError::InvalidRequest),
                 _ if !knows(wanted.timestamp, version) => Err(ResponseError::UnsupportedVersion),
                 Some(partition) => look_up(partition, wanted, isolation).await,
                 None => Err(ResponseError::UnknownTopicOrPartition),
             };
             partitions.push(respond(wanted, outcome, version));
         }
-        responses.push(ListOffsetsTopicResponse::default().with_name(topic.name.clone()).with_partitions(partitions));
+        responses.push(ListOffsetsTopicResponse::default().with_name(name.clone()).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(responses)
 }
 
-/// Where a partition stands that is asked for more than once, by topic and partition in the request.
-fn duplicates(request: &ListOffsetsRequest) -> HashSet<(usize, usize)> {
-    let mut first_places = std::collections::HashMap::new();
-    let mut duplicates = HashSet::new();
-    for (topic_index, topic) in request.topics.iter().enumerate() {
-        for (partition_index, partition) in topic.partitions.iter().enumerate() {
-            let place = (topic_index, partition_index);
-            let key = (topic.name.as_str(), partition.partition_index);
-            if let Some(first) = first_places.insert(key, place) {
-                duplicates.extend([first, place]);
+/// One partition of the answer.
+#[derive(Debug, PartialEq)]
+struct Row<'a> {
+    wanted: &'a ListOffsetsPartition,
+    asked_twice: bool,
+}
+
+/// The rows of the answer by topic, in the order of the request. As in Kafka a partition has one row however often it
+/// is asked for, and a topic without partitions is not in the answer.
+fn rows(request: &ListOffsetsRequest) -> Vec<(&TopicName, Vec<Row<'_>>)> {
+    let mut topics: Vec<(&TopicName, Vec<Row<'_>>)> = Vec::with_capacity(request.topics.len());
+    let mut topic_places: HashMap<&str, usize> = HashMap::new();
+    let mut row_places: HashMap<(usize, i32), usize> = HashMap::new();
+    for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
+        let place = *topic_places.entry(topic.name.as_str()).or_insert(topics.len());
+        if place == topics.len() {
+            topics.push((&topic.name, Vec::with_capacity(topic.partitions.len())));
+        }
+        let rows = &mut topics[place].1;
+        for wanted in &topic.partitions {
+            match row_places.entry((place, wanted.partition_index)) {
+                Entry::Occupied(row) => rows[*row.get()].asked_twice = true,
+                Entry::Vacant(free) => {
+                    free.insert(rows.len());
+                    rows.push(Row { wanted, asked_twice: false });
+                }
             }
         }
     }
-    duplicates
+    topics
 }
 
 /// Whether a version knows what a timestamp means.
@@ -143,7 +160,6 @@ fn respond(
 
 #[cfg(test)]
 mod tests {
-    use kafka_protocol::messages::TopicName;
     use kafka_protocol::messages::list_offsets_request::ListOffsetsTopic;
     use kafka_protocol::protocol::StrBytes;
 
@@ -159,15 +175,18 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_asked_for_twice_is_found_at_every_place() {
+    fn a_partition_has_one_row_and_a_topic_without_any_none() {
         let topic = |name: &'static str, partitions: &[i32]| {
             let ask = |index: &i32| ListOffsetsPartition::default().with_partition_index(*index);
             ListOffsetsTopic::default()
                 .with_name(TopicName(StrBytes::from_static_str(name)))
                 .with_partitions(partitions.iter().map(ask).collect())
         };
-        let request =
-            ListOffsetsRequest::default().with_topics(vec![topic("a", &[0, 1]), topic("b", &[0]), topic("a", &[1, 1])]);
-        assert_eq!(duplicates(&request), HashSet::from([(0, 1), (2, 0), (2, 1)]));
+        let topics = vec![topic("a", &[0, 1]), topic("b", &[0]), topic("none", &[]), topic("a", &[1, 1, 2])];
+        let request = ListOffsetsRequest::default().with_topics(topics);
+        let plain = |row: &Row<'_>| (row.wanted.partition_index, row.asked_twice);
+        let rows: Vec<(&str, Vec<_>)> =
+            rows(&request).iter().map(|(name, rows)| (name.as_str(), rows.iter().map(plain).collect())).collect();
+        assert_eq!(rows, [("a", vec![(0, false), (1, true), (2, false)]), ("b", vec![(0, false)])]);
     }
 }

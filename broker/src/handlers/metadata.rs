@@ -33,6 +33,9 @@ pub(super) async fn handle(
     request: &MetadataRequest,
     version: i16,
 ) -> MetadataResponse {
+    if version < TOPIC_IDS_FROM && request.topics.iter().flatten().any(names_an_id) {
+        return refuse_ids(request);
+    }
     let endpoint = &context.endpoint;
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(context.node))
@@ -64,31 +67,54 @@ async fn topics(
     let Some(wanted) = wanted(request, version) else {
         return core.topics.list().iter().map(|topic| known(context, topic)).collect();
     };
-    if version < TOPIC_IDS_FROM && wanted.iter().any(|topic| topic.name.is_none() || !topic.topic_id.is_nil()) {
-        let refuse = |topic: &MetadataRequestTopic| {
-            let name = topic.name.clone().unwrap_or_default();
-            refused(ResponseError::InvalidRequest, Some(name), topic.topic_id)
-        };
-        return wanted.iter().map(refuse).collect();
-    }
     // As in Kafka, one id makes the request one for ids, and names in it are passed over.
     let by_id = wanted.iter().any(|topic| !topic.topic_id.is_nil());
-    let mut seen = HashSet::new();
-    let mut found = Vec::with_capacity(wanted.len());
-    for topic in wanted {
-        match &topic.name {
-            _ if by_id && topic.topic_id.is_nil() => {}
-            _ if by_id => found.push(by_topic_id(core, context, topic.topic_id)),
-            Some(name) if seen.insert(name.as_str()) => found.push(by_name(core, context, request, name).await),
-            _ => {}
-        }
-    }
+    let mut found = if by_id { by_ids(core, context, wanted) } else { by_names(core, context, request, wanted).await };
+    // Kafka tells of the topics that it does not know before all others or after them.
+    found.sort_by_key(|topic| (topic.error_code != 0) != by_id);
     found
+}
+
+/// Versions 10 and 11 have a field for ids, but a topic cannot be asked for by one.
+fn names_an_id(topic: &MetadataRequestTopic) -> bool {
+    topic.name.is_none() || !topic.topic_id.is_nil()
+}
+
+/// Kafka refuses such a request as a whole, and then tells of no broker.
+fn refuse_ids(request: &MetadataRequest) -> MetadataResponse {
+    let refuse = |topic: &MetadataRequestTopic| {
+        let name = topic.name.clone().unwrap_or_default();
+        refused(ResponseError::InvalidRequest, Some(name), topic.topic_id)
+    };
+    let topics = request.topics.iter().flatten().map(refuse).collect();
+    MetadataResponse::default().with_cluster_id(None).with_topics(topics)
 }
 
 /// The topics that are asked for by name or id; `None` for all. In version 0 an empty list asks for all.
 fn wanted(request: &MetadataRequest, version: i16) -> Option<&[MetadataRequestTopic]> {
     request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
+}
+
+fn by_ids(core: &Core, context: &RequestContext, wanted: &[MetadataRequestTopic]) -> Vec<MetadataResponseTopic> {
+    let mut seen = HashSet::from([Uuid::nil()]);
+    let ids = wanted.iter().map(|topic| topic.topic_id).filter(|id| seen.insert(*id));
+    ids.map(|id| by_topic_id(core, context, id)).collect()
+}
+
+async fn by_names(
+    core: &Core,
+    context: &RequestContext,
+    request: &MetadataRequest,
+    wanted: &[MetadataRequestTopic],
+) -> Vec<MetadataResponseTopic> {
+    let mut seen = HashSet::new();
+    let mut found = Vec::with_capacity(wanted.len());
+    for name in wanted.iter().filter_map(|topic| topic.name.as_ref()) {
+        if seen.insert(name.as_str()) {
+            found.push(by_name(core, context, request, name).await);
+        }
+    }
+    found
 }
 
 fn by_topic_id(core: &Core, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {

@@ -1,5 +1,6 @@
 //! Produce: appends one batch per partition. The bytes of a batch stay where the socket put them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use super::call::{Answer, Hangup, Head};
 use super::errors::{refusal_code, storage_code};
 use super::{Core, RequestContext};
 use crate::config::limits;
-use crate::names::TopicId;
+use crate::names::{TopicId, TopicName};
 use crate::storage::batch::{BatchRules, Compression, RecordBatch};
 use crate::storage::{Error, Refusal};
 use crate::topics::{Partition, Topic};
@@ -46,13 +47,14 @@ pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, bo
     }
 }
 
-async fn respond(core: &Core, context: &RequestContext, request: ProduceRequest, version: i16) -> ProduceResponse {
+async fn respond(core: &Core, context: &RequestContext, mut request: ProduceRequest, version: i16) -> ProduceResponse {
     // A transactional batch without a transactional id fails the whole request, as in Kafka. With one it fails as
     // well, by the same code, which no producer retries: transactions are not implemented.
     let records = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     if records.filter_map(|partition| partition.records.as_deref()).any(is_transactional) {
         return refuse_all(request, ResponseError::TransactionalIdAuthorizationFailed);
     }
+    drop_repeated(&mut request.topic_data);
     let writer = Writer { core, context, acks: request.acks, version };
     let mut responses = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
@@ -75,7 +77,7 @@ impl Writer<'_> {
             let id = TopicId::from_uuid(wanted.topic_id);
             id.and_then(|id| self.core.topics.get_by_id(id)).ok_or(ResponseError::UnknownTopicId)
         } else {
-            self.core.topics.get(&wanted.name).ok_or(ResponseError::UnknownTopicOrPartition)
+            self.core.topics.get(&wanted.name).ok_or_else(|| unknown_topic(&wanted.name))
         };
         let mut partitions = Vec::with_capacity(wanted.partition_data.len());
         for partition in wanted.partition_data {
@@ -119,6 +121,31 @@ impl Writer<'_> {
             Ok(batch) => append(partition, &batch).await,
             Err(refusal) => rejected(partition, &refusal),
         }
+    }
+}
+
+/// As in Kafka, of a partition that is listed twice only the last entry counts, and a topic without partitions is not
+/// in the answer.
+fn drop_repeated(topics: &mut Vec<TopicProduceData>) {
+    // Nothing is repeated in the request of one batch, which is the most common.
+    if matches!(topics.as_slice(), [topic] if topic.partition_data.len() == 1) {
+        return;
+    }
+    let mut seen = HashSet::new();
+    for topic in topics.iter_mut().rev() {
+        let TopicProduceData { name, topic_id, partition_data, .. } = topic;
+        partition_data.reverse();
+        partition_data.retain(|partition| seen.insert((name.clone(), *topic_id, partition.index)));
+        partition_data.reverse();
+    }
+    topics.retain(|topic| !topic.partition_data.is_empty());
+}
+
+/// Kafka's own topics refuse all clients, so that those learn it from one that does not exist yet as well.
+fn unknown_topic(name: &str) -> ResponseError {
+    match TopicName::parse(name) {
+        Ok(name) if name.is_internal() => ResponseError::InvalidTopicException,
+        _ => ResponseError::UnknownTopicOrPartition,
     }
 }
 

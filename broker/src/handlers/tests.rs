@@ -166,8 +166,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &fetch(name, id, version, 1_000_000, 0), version).await;
             }
             ApiKey::ListOffsets => {
-                let wanted = (-7..2).map(|time| ListOffsetsPartition::default().with_timestamp(time));
-                for partition in wanted {
+                for partition in (-7..2).map(|time| ListOffsetsPartition::default().with_timestamp(time)) {
                     let topic = ListOffsetsTopic::default().with_name(wire(name)).with_partitions(vec![partition]);
                     let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
                     ask(core, &request, version).await;
@@ -195,18 +194,17 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
             }
             ApiKey::CreateTopics => {
                 for name in [name, "also/bad", "new"] {
-                    let topic = CreatableTopic::default().with_name(wire(name)).with_num_partitions(1);
-                    let request = CreateTopicsRequest::default().with_validate_only(true);
-                    let topics = vec![topic.with_replication_factor(1)];
-                    ask(core, &request.with_topics(topics), version).await;
+                    let topic = CreatableTopic::default().with_name(wire(name));
+                    let topic = topic.with_num_partitions(1).with_replication_factor(1);
+                    let request = CreateTopicsRequest::default().with_validate_only(true).with_topics(vec![topic]);
+                    ask(core, &request, version).await;
                 }
             }
             ApiKey::DeleteTopics => drop(ask(core, &delete_what_is_not_there(version), version).await),
             ApiKey::InitProducerId => {
                 let request = InitProducerIdRequest::default().with_transaction_timeout_ms(1000);
                 ask(core, &request, version).await;
-                let id = TransactionalId(StrBytes::from_static_str("some"));
-                ask(core, &request.with_transactional_id(Some(id)), version).await;
+                ask(core, &request.with_transactional_id(Some(wire("some").0.into())), version).await;
             }
             other => panic!("{other:?} stands in the table and has no conversation here"),
         }

@@ -9,6 +9,15 @@ use super::Result;
 use super::checkpoint::epochs::{self, EpochStart, LEADER_EPOCH_FILE};
 use super::disk::Disk;
 
+/// Where an epoch ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochEnd {
+    /// The epoch.
+    pub epoch: i32,
+    /// The first offset that was not written under it.
+    pub end_offset: i64,
+}
+
 /// The epochs of one log, ascending in epoch and in start offset.
 #[derive(Debug)]
 pub(super) struct LeaderEpochs {
@@ -41,6 +50,19 @@ impl LeaderEpochs {
         self.entries.last().map(|entry| entry.epoch)
     }
 
+    /// The end of the largest epoch up to `epoch`, by the rules of Kafka's `LeaderEpochFileCache.endOffsetFor`: the
+    /// latest ends with the log, an epoch before the first that is known ends where that begins, and nothing is known
+    /// of one that is still to come.
+    pub(super) fn end_of(&self, epoch: i32, log_end_offset: i64) -> Option<EpochEnd> {
+        if self.latest() == Some(epoch) {
+            return Some(EpochEnd { epoch, end_offset: log_end_offset });
+        }
+        let next = self.entries.partition_point(|entry| entry.epoch <= epoch);
+        let end_offset = self.entries.get(next)?.start_offset;
+        let known = next.checked_sub(1).map_or(epoch, |index| self.entries[index].epoch);
+        Some(EpochEnd { epoch: known, end_offset })
+    }
+
     /// Notes that `epoch` writes from `start_offset` on; earlier epochs that wrote nothing before it are forgotten.
     pub(super) fn assign(&mut self, epoch: i32, start_offset: i64) {
         if self.latest().is_some_and(|latest| latest >= epoch) {
@@ -65,5 +87,25 @@ impl LeaderEpochs {
             self.changed = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_ends_where_the_next_begins() {
+        let mut epochs = LeaderEpochs::empty(Path::new("nowhere"));
+        for (epoch, start_offset) in [(2, 10), (5, 20), (6, 35)] {
+            epochs.assign(epoch, start_offset);
+        }
+        let end_of = |epoch| epochs.end_of(epoch, 50).map(|end| (end.epoch, end.end_offset));
+        assert_eq!(end_of(6), Some((6, 50)));
+        assert_eq!(end_of(5), Some((5, 35)));
+        assert_eq!(end_of(4), Some((2, 20)));
+        assert_eq!(end_of(1), Some((1, 10)));
+        assert_eq!(end_of(7), None);
+        assert_eq!(LeaderEpochs::empty(Path::new("nowhere")).end_of(0, 0), None);
     }
 }

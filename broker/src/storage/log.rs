@@ -24,6 +24,7 @@ use crate::clock::TimestampMs;
 use crate::names::TopicId;
 
 pub use super::flush::Flush;
+pub use super::leader_epochs::EpochEnd;
 pub use super::options::{LogOptions, Opening};
 pub use super::reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
 pub use super::recovery::Finding;
@@ -90,8 +91,8 @@ impl Log {
             scanned: true,
             findings: Vec::new(),
         };
-        let log = Log::assemble(disk, dir, leader_epoch, 0, options, opened)?;
-        log.reader.write_epochs(disk)?;
+        let log = Log::assemble(disk, dir, leader_epoch, 0, options, opened);
+        log.reader.write_leader_epochs(disk)?;
         disk.sync_dir(dir)?;
         dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))?;
         Ok(log)
@@ -110,11 +111,14 @@ impl Log {
         let mut findings = std::mem::take(&mut opened.findings);
         findings.extend(restore_topic_id(disk, dir, topic_id)?);
         let recovery_point = opening.recovery_point.clamp(0, opened.active.next_offset());
-        let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened)?;
-        let start = log.reader.log_start_offset();
-        if log.changed {
-            log.reader.write_epochs(disk)?;
+        let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened);
+        if log.changed
+            && let Err(error) = log.reader.write_leader_epochs(disk)
+        {
+            // On a full disk what is there can be read all the same; the next roll or the stop writes the file.
+            tracing::warn!("{error}; the file lacks leader epoch {} until there is room", opening.leader_epoch);
         }
+        let start = log.reader.log_start_offset();
         if (start..=log.log_end_offset()).contains(&opening.log_start_offset) {
             log.reader.set_log_start_offset(opening.log_start_offset);
         }
@@ -128,12 +132,12 @@ impl Log {
         recovery_point: i64,
         options: LogOptions,
         opened: Opened,
-    ) -> Result<Log> {
+    ) -> Log {
         let Opened { segments, active, producers, mut epochs, scanned, .. } = opened;
         let end = active.next_offset();
         epochs.assign(leader_epoch, end);
         let start = segments.first().map_or(0, |segment| segment.base_offset);
-        Ok(Log {
+        Log {
             disk: disk.clone(),
             dir: dir.to_owned(),
             name: dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
@@ -147,7 +151,7 @@ impl Log {
             folder_is_dirty: false,
             poisoned: None,
             reader: Arc::new(LogReader::new(segments, start, epochs)),
-        })
+        }
     }
 
     /// Appends one batch, or recognises it as a retry.
@@ -253,6 +257,7 @@ impl Log {
             return Ok(());
         }
         self.active.finish()?;
+        self.reader.write_leader_epochs(&self.disk)?;
         let outcome = self.begin_flush().run();
         self.end_flush(outcome)?;
         if self.log_end_offset() > self.log_start_offset() {
@@ -294,7 +299,7 @@ impl Log {
     /// start with many partitions does not wait for as many fsyncs.
     fn note_change(&mut self) -> Result<()> {
         if !self.changed {
-            self.reader.write_epochs(&self.disk)?;
+            self.reader.write_leader_epochs(&self.disk)?;
             self.changed = true;
         }
         Ok(())
@@ -318,6 +323,8 @@ impl Log {
     fn roll(&mut self, now_ms: TimestampMs) -> Result<()> {
         let end = self.log_end_offset();
         self.active.finish()?;
+        // A sealed segment may never be scanned again, so its epochs must be on the disk.
+        self.reader.write_leader_epochs(&self.disk)?;
         self.write_snapshot(end)?;
         let next = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, self.active.segment.rules, now_ms)?;
         let mut segments = self.reader.segments().to_vec();

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 
 use super::disk::{Disk, FileRange};
-use super::leader_epochs::LeaderEpochs;
+use super::leader_epochs::{EpochEnd, LeaderEpochs};
 use super::record;
 use super::scan::Located;
 use super::segment::{Damage, Segment};
@@ -80,9 +80,19 @@ impl LogReader {
         self.segments().iter().map(|segment| segment.published().size).sum()
     }
 
+    /// Writes `leader-epoch-checkpoint` if it says something else.
+    pub(super) fn write_leader_epochs(&self, disk: &Disk) -> Result<()> {
+        self.epochs.write().unwrap_or_else(PoisonError::into_inner).write(disk)
+    }
+
     /// The epoch under which `offset` was written.
     pub fn leader_epoch_of(&self, offset: i64) -> Option<i32> {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).epoch_of(offset)
+    }
+
+    /// Where the largest epoch up to `epoch` ends; `None` for one that is still to come.
+    pub fn end_of_epoch(&self, epoch: i32, log_end_offset: i64) -> Option<EpochEnd> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).end_of(epoch, log_end_offset)
     }
 
     /// Bytes from the batch that contains `offset` on, below `end_offset`, at most `max_bytes`; but the first batch
@@ -133,11 +143,6 @@ impl LogReader {
         let Some((segment, timestamp, offset)) = best else { return Ok(None) };
         let found = first_record(&segment, offset, timestamp, self.log_start_offset())?;
         Ok(found.filter(|found| found.offset < end_offset))
-    }
-
-    /// Writes the leader epochs down where the file says something else.
-    pub(super) fn write_epochs(&self, disk: &Disk) -> Result<()> {
-        self.epochs.write().unwrap_or_else(PoisonError::into_inner).write(disk)
     }
 
     pub(super) fn set_log_start_offset(&self, offset: i64) {

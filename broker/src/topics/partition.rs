@@ -17,7 +17,7 @@ use crate::config::TopicConfig;
 use crate::names::TopicPartition;
 use crate::storage::batch::RecordBatch;
 use crate::storage::disk::Disk;
-use crate::storage::log::{AbortedTransaction, Appended, Log, LogReader, TimestampOffset};
+use crate::storage::log::{AbortedTransaction, Appended, EpochEnd, Log, LogReader, TimestampOffset};
 use crate::storage::{Error, FileRange, Result};
 
 /// Which records a consumer wants to see.
@@ -242,6 +242,11 @@ impl Partition {
     /// The epoch under which `offset` was written.
     pub fn leader_epoch_of(&self, offset: i64) -> Option<i32> {
         self.reader().ok()?.leader_epoch_of(offset)
+    }
+
+    /// Where the largest epoch up to `epoch` ends; `None` for one that is still to come.
+    pub fn end_of_epoch(&self, epoch: i32) -> Option<EpochEnd> {
+        self.reader().ok()?.end_of_epoch(epoch, self.log_end_offset())
     }
 
     /// Closes the log: everything durable, and no append afterwards.

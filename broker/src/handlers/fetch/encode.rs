@@ -4,7 +4,7 @@
 //! throttle i32 | error i16, session i32 (v7+) | topics [ name (to v12) or id (v13+) | partitions [
 //!     index i32 | error i16 | high watermark i64 | last stable offset i64 | log start offset i64 (v5+) |
 //!     aborted transactions [ producer id i64 | first offset i64 ] or null | preferred replica i32 (v11+) |
-//!     records: length, then the file's bytes ] ]
+//!     records: length, then the file's bytes | where the logs part: a tag (v12+) ] ]
 //! ```
 //!
 //! From version 12 lengths are unsigned varints, one higher than the number, and an empty tag section (one zero byte)
@@ -16,8 +16,8 @@ use kafka_protocol::ResponseError;
 use super::session::{PartitionKey, TopicKey};
 use crate::handlers::call::{Answer, Hangup, Head, Part};
 use crate::storage::FileRange;
-use crate::storage::log::AbortedTransaction;
-use crate::topics::PartitionRead;
+use crate::storage::log::{AbortedTransaction, EpochEnd};
+use crate::topics::{Partition, PartitionRead};
 
 /// The first version with a session.
 const SESSION_FROM: i16 = 7;
@@ -44,35 +44,30 @@ pub(super) struct PartitionAnswer {
     /// `None` is null on the wire.
     aborted: Option<Vec<AbortedTransaction>>,
     range: Option<FileRange>,
+    /// Where the client's log and ours part.
+    pub(super) diverging: Option<EpochEnd>,
 }
 
 impl PartitionAnswer {
     /// What a read found.
     pub(super) fn of(index: i32, read: PartitionRead) -> PartitionAnswer {
         PartitionAnswer {
-            index,
-            code: 0,
-            high_watermark: read.high_watermark,
-            last_stable_offset: read.last_stable_offset,
-            log_start_offset: read.log_start_offset,
             aborted: read.aborted,
             range: read.range.filter(|range| range.length > 0),
+            ..PartitionAnswer::told(index, read.high_watermark, read.last_stable_offset, read.log_start_offset)
         }
+    }
+
+    /// What the client fetched last is not what stands here; it learns where to cut its log, and gets no records.
+    pub(super) fn diverged(index: i32, partition: &Partition, diverging: EpochEnd) -> PartitionAnswer {
+        let (end, stable_end) = (partition.high_watermark(), partition.last_stable_offset());
+        let told = PartitionAnswer::told(index, end, stable_end, partition.log_start_offset());
+        PartitionAnswer { diverging: Some(diverging), ..told }
     }
 
     /// A read that failed: nothing is said about the log.
     pub(super) fn failed(index: i32, code: ResponseError) -> PartitionAnswer {
-        let code = code.code();
-        let (high_watermark, last_stable_offset, log_start_offset) = (-1, -1, -1);
-        PartitionAnswer {
-            index,
-            code,
-            high_watermark,
-            last_stable_offset,
-            log_start_offset,
-            aborted: None,
-            range: None,
-        }
+        PartitionAnswer { code: code.code(), ..PartitionAnswer::told(index, -1, -1, -1) }
     }
 
     /// A partition that does not exist. Kafka's list of aborted transactions is then empty, and not null.
@@ -87,7 +82,21 @@ impl PartitionAnswer {
         let file = file.open(std::path::Path::new("/dev/null"), false).expect("it is everywhere");
         let range = (length > 0).then_some(FileRange { file, position: 0, length });
         let (last_stable_offset, log_start_offset) = (high_watermark, 0);
-        PartitionAnswer { index, code: 0, high_watermark, last_stable_offset, log_start_offset, aborted: None, range }
+        PartitionAnswer { range, ..PartitionAnswer::told(index, high_watermark, last_stable_offset, log_start_offset) }
+    }
+
+    /// Where a log begins and ends, and no records.
+    fn told(index: i32, high_watermark: i64, last_stable_offset: i64, log_start_offset: i64) -> PartitionAnswer {
+        PartitionAnswer {
+            index,
+            code: 0,
+            high_watermark,
+            last_stable_offset,
+            log_start_offset,
+            aborted: None,
+            range: None,
+            diverging: None,
+        }
     }
 
     /// Old clients are told of another leader instead, which makes them ask again.
@@ -217,6 +226,18 @@ impl Writer {
             self.records_size += u64::from(range.length);
             self.ranges.push((self.bytes.len(), range.clone()));
         }
+        match answer.diverging {
+            Some(end) if self.is_flexible() => self.diverging(end),
+            _ => self.tags(),
+        }
+    }
+
+    /// A tag section with the one tag 0: its number, its size, the epoch and its end, and no tags within.
+    fn diverging(&mut self, EpochEnd { epoch, end_offset }: EpochEnd) {
+        const SIZE: u8 = 4 + 8 + 1;
+        self.bytes.put_slice(&[1, 0, SIZE]);
+        self.bytes.put_i32(epoch);
+        self.bytes.put_i64(end_offset);
         self.tags();
     }
 
@@ -280,13 +301,9 @@ mod tests {
 
     fn with_records(index: i32, range: FileRange) -> PartitionAnswer {
         PartitionAnswer {
-            index,
-            code: 0,
-            high_watermark: 11,
-            last_stable_offset: 10,
-            log_start_offset: 2,
             aborted: Some(vec![AbortedTransaction { producer_id: 5, first_offset: 6 }]),
             range: Some(range),
+            ..PartitionAnswer::told(index, 11, 10, 2)
         }
     }
 
@@ -304,11 +321,12 @@ mod tests {
         file.write_at(0, &[CONTENT]).expect("written");
         for version in 4..=18 {
             let range = |position, length| FileRange { file: file.clone(), position, length };
+            let diverging = Some(EpochEnd { epoch: 4, end_offset: 1 << 40 });
             let answers = [
                 (key(version, 1, 0), with_records(0, range(2, 3))),
                 (key(version, 1, 7), PartitionAnswer::failed(7, ResponseError::OffsetOutOfRange)),
                 (key(version, 2, 1), PartitionAnswer::unknown(1, ResponseError::UnknownTopicOrPartition)),
-                (key(version, 1, 3), with_records(3, range(0, 10))),
+                (key(version, 1, 3), PartitionAnswer { diverging, ..with_records(3, range(0, 10)) }),
             ];
             let head = Head { api_key: 1, version, correlation_id: 9 };
             let encoded = encode(head, 0, 42, &answers).expect("it encodes");
@@ -331,7 +349,10 @@ mod tests {
             assert_eq!((failed.aborted_transactions.as_ref(), failed.records.as_deref()), (None, Some(&b""[..])));
             let unknown = &response.responses[1].partitions[0];
             assert_eq!((unknown.error_code, unknown.aborted_transactions.as_deref()), (3, Some(&[][..])));
-            assert_eq!(response.responses[2].partitions[0].records.as_deref(), Some(CONTENT));
+            let diverged = &response.responses[2].partitions[0];
+            assert_eq!(diverged.records.as_deref(), Some(CONTENT));
+            let (epoch, end_offset) = if version >= FLEXIBLE_FROM { (4, 1 << 40) } else { (-1, -1) };
+            assert_eq!((diverged.diverging_epoch.epoch, diverged.diverging_epoch.end_offset), (epoch, end_offset));
         }
     }
 

@@ -16,7 +16,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchRequest;
 
 use super::call::{Answer, Hangup, Head};
-use super::epochs::check_leader_epoch;
+use super::epochs::{check_leader_epoch, find_divergence};
 use super::errors::storage_code;
 use super::{Core, RequestContext};
 use crate::names::TopicId;
@@ -42,7 +42,8 @@ struct Limits {
 struct Pass {
     answers: Vec<(PartitionKey, PartitionAnswer)>,
     bytes: i64,
-    failed: bool,
+    /// A partition failed, or its log and the client's part.
+    urgent: bool,
     /// The partitions that exist, with the end that was readable.
     watched: Vec<(Arc<Partition>, i64)>,
 }
@@ -53,10 +54,11 @@ pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, bo
         // The request is gone before anything waits, so that a parked fetch does not keep its frame in memory.
         let request: FetchRequest = head.decode(body)?;
         let (wanted, forgotten) = session::keys(&request, head.version);
+        let Some(limits) = Limits::of(core, &request) else { return refuse_isolation(head, &request, &wanted) };
         let (id, epoch) = (request.session_id, request.session_epoch);
         let now_ms = core.clock.now_ms();
         let opened = core.fetch_sessions.open(id, epoch, encode::names_by_id(head.version), wanted, &forgotten, now_ms);
-        (Limits::of(core, &request), opened)
+        (limits, opened)
     };
     let (plan, wanted) = match opened {
         Ok(opened) => opened,
@@ -74,18 +76,30 @@ pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, bo
     }
 }
 
+/// What Kafka answers on an isolation level that it does not know: it fails over it, and until version 12 says so for
+/// every partition.
+fn refuse_isolation(head: Head, request: &FetchRequest, wanted: &[Wanted]) -> Result<Answer, Hangup> {
+    let code = ResponseError::UnknownServerError;
+    let listed = if encode::names_by_id(head.version) { &[] } else { wanted };
+    let refuse = |one: &Wanted| (one.key.clone(), PartitionAnswer::unknown(one.key.index, code));
+    let answers: Vec<_> = listed.iter().map(refuse).collect();
+    encode::encode(head, code.code(), request.session_id, &answers)
+}
+
 impl Limits {
-    fn of(core: &Core, request: &FetchRequest) -> Limits {
+    /// `None` for an isolation level that does not exist.
+    fn of(core: &Core, request: &FetchRequest) -> Option<Limits> {
         let max_bytes = request.max_bytes.min(core.config.fetch_max_bytes).max(0);
-        Limits {
+        Some(Limits {
             isolation: match request.isolation_level {
+                0 => Isolation::ReadUncommitted,
                 1 => Isolation::ReadCommitted,
-                _ => Isolation::ReadUncommitted,
+                _ => return None,
             },
             min_bytes: i64::from(request.min_bytes.min(max_bytes)),
             max_bytes: max_bytes.unsigned_abs(),
             max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
-        }
+        })
     }
 }
 
@@ -120,6 +134,8 @@ async fn read_or_wait(
 /// anything returns one whole batch whatever its size (KIP-74), the others keep to what is left.
 fn read_all(core: &Core, wanted: &[Wanted], limits: Limits) -> Pass {
     let mut pass = Pass { answers: Vec::with_capacity(wanted.len()), ..Pass::default() };
+    // As in Kafka, what does not exist is told after what does.
+    let mut unknown = Vec::new();
     let mut topic: Option<(&TopicKey, Option<Arc<Topic>>)> = None;
     let mut budget = limits.max_bytes;
     for one in wanted {
@@ -128,12 +144,15 @@ fn read_all(core: &Core, wanted: &[Wanted], limits: Limits) -> Pass {
             topic = Some((&one.key.topic, find_topic(core, &one.key.topic)));
         }
         let found = topic.as_ref().and_then(|(_, found)| found.as_ref());
-        let answer = match find_partition(found, &one.key) {
-            Ok(partition) => pass.read(partition, one, limits, &mut budget),
-            Err(code) => PartitionAnswer::unknown(one.key.index, code),
-        };
-        pass.answers.push((one.key.clone(), answer));
+        match find_partition(found, &one.key) {
+            Ok(partition) => {
+                let answer = pass.read(partition, one, limits, &mut budget);
+                pass.answers.push((one.key.clone(), answer));
+            }
+            Err(code) => unknown.push((one.key.clone(), PartitionAnswer::unknown(one.key.index, code))),
+        }
     }
+    pass.answers.append(&mut unknown);
     pass
 }
 
@@ -159,7 +178,7 @@ impl Pass {
     /// Partitions that do not exist do not count: as in Kafka, a fetch of nothing else is answered at once, and
     /// beside one that exists they wait with it.
     fn is_enough(&self, limits: Limits) -> bool {
-        self.watched.is_empty() || self.failed || self.bytes >= limits.min_bytes
+        self.watched.is_empty() || self.urgent || self.bytes >= limits.min_bytes
     }
 
     fn read(
@@ -169,12 +188,21 @@ impl Pass {
         limits: Limits,
         budget: &mut u32,
     ) -> PartitionAnswer {
-        let max_bytes = wanted.max_bytes.min(*budget);
-        let read = check_leader_epoch(partition, wanted.current_leader_epoch).and_then(|()| {
-            let at_least_one = self.bytes == 0;
-            let read = partition.read(wanted.fetch_offset, limits.isolation, max_bytes, at_least_one);
-            read.map_err(|failure| storage_code(&failure))
-        });
+        let checked = check_leader_epoch(partition, wanted.current_leader_epoch)
+            .and_then(|()| find_divergence(partition, wanted.last_fetched_epoch, wanted.fetch_offset));
+        let read = match checked {
+            Ok(Some(diverging)) => {
+                self.finish_at_once(partition);
+                return PartitionAnswer::diverged(wanted.key.index, partition, diverging);
+            }
+            Ok(None) => {
+                let at_least_one = self.bytes == 0;
+                let max_bytes = wanted.max_bytes.min(*budget);
+                let read = partition.read(wanted.fetch_offset, limits.isolation, max_bytes, at_least_one);
+                read.map_err(|failure| storage_code(&failure))
+            }
+            Err(code) => Err(code),
+        };
         match read {
             Ok(read) => {
                 let length = read.range.as_ref().map_or(0, |range| range.length);
@@ -184,11 +212,16 @@ impl Pass {
                 PartitionAnswer::of(wanted.key.index, read)
             }
             Err(code) => {
-                self.failed = true;
-                self.watched.push((Arc::clone(partition), 0));
+                self.finish_at_once(partition);
                 PartitionAnswer::failed(wanted.key.index, code)
             }
         }
+    }
+
+    /// Something is to be told that must not wait for records.
+    fn finish_at_once(&mut self, partition: &Arc<Partition>) {
+        self.urgent = true;
+        self.watched.push((Arc::clone(partition), 0));
     }
 }
 

@@ -13,6 +13,7 @@
 //!
 //! The number of sessions is bounded; Kafka's rules decide which one makes room.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -59,7 +60,10 @@ pub(super) struct Wanted {
     pub(super) key: PartitionKey,
     pub(super) fetch_offset: i64,
     pub(super) max_bytes: u32,
+    /// -1: the client does not say.
     pub(super) current_leader_epoch: i32,
+    /// -1: the client does not say.
+    pub(super) last_fetched_epoch: i32,
 }
 
 /// What becomes of the session when the answer is there.
@@ -124,15 +128,37 @@ pub(super) fn keys(request: &FetchRequest, version: i16) -> (Vec<Wanted>, Vec<Pa
             key: PartitionKey { topic: topic_key.clone(), index: partition.partition },
             fetch_offset: partition.fetch_offset,
             max_bytes: partition.partition_max_bytes.max(0).unsigned_abs(),
-            current_leader_epoch: partition.current_leader_epoch,
+            // To Kafka's Fetch, unlike its ListOffsets, every epoch below 0 is none.
+            current_leader_epoch: partition.current_leader_epoch.max(-1),
+            last_fetched_epoch: partition.last_fetched_epoch.max(-1),
         }));
     }
+    merge_repeated(&mut wanted);
     let mut forgotten = Vec::new();
     for topic in &request.forgotten_topics_data {
         let topic_key = topic_key(&topic.topic, topic.topic_id);
         forgotten.extend(topic.partitions.iter().map(|&index| PartitionKey { topic: topic_key.clone(), index }));
     }
     (wanted, forgotten)
+}
+
+/// As in Kafka, of a partition that is listed twice the first place and the last wish count.
+fn merge_repeated(wanted: &mut Vec<Wanted>) {
+    if wanted.len() < 2 {
+        return;
+    }
+    let mut places: HashMap<PartitionKey, usize> = HashMap::with_capacity(wanted.len());
+    let mut merged: Vec<Wanted> = Vec::with_capacity(wanted.len());
+    for one in wanted.drain(..) {
+        match places.entry(one.key.clone()) {
+            Entry::Occupied(place) => merged[*place.get()] = one,
+            Entry::Vacant(free) => {
+                free.insert(merged.len());
+                merged.push(one);
+            }
+        }
+    }
+    *wanted = merged;
 }
 
 impl FetchSessions {
@@ -237,8 +263,9 @@ impl FetchSessions {
             return NO_SESSION;
         }
         let mut session = Session::new(by_id, now_ms);
-        for (one, (_, answer)) in wanted.iter().zip(answers) {
-            session.remember(one.clone(), answer.high_watermark, answer.log_start_offset);
+        let wanted: HashMap<&PartitionKey, &Wanted> = wanted.iter().map(|one| (&one.key, one)).collect();
+        for (key, answer) in answers {
+            session.remember(wanted[key].clone(), answer.high_watermark, answer.log_start_offset);
         }
         let id = loop {
             let id = self.next_id.fetch_add(1, Ordering::Relaxed) & i32::MAX;
@@ -343,7 +370,7 @@ impl Session {
             self.next_place += 1;
             self.queue.insert(remembered.place, key.clone());
         }
-        has_records || changed || answer.code != 0
+        has_records || changed || answer.code != 0 || answer.diverging.is_some()
     }
 }
 

@@ -9,7 +9,13 @@ fn key(index: i32) -> PartitionKey {
 }
 
 fn wanted(indexes: &[i32]) -> Vec<Wanted> {
-    let want = |&index: &i32| Wanted { key: key(index), fetch_offset: 0, max_bytes: 100, current_leader_epoch: -1 };
+    let want = |&index: &i32| Wanted {
+        key: key(index),
+        fetch_offset: 0,
+        max_bytes: 100,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    };
     indexes.iter().map(want).collect()
 }
 
@@ -150,4 +156,13 @@ fn what_all_sessions_remember_is_bounded() {
 fn the_epoch_after_the_largest_is_1() {
     assert_eq!(next_epoch(0), 1);
     assert_eq!(next_epoch(i32::MAX), 1);
+}
+
+#[test]
+fn a_partition_listed_twice_keeps_its_first_place_and_its_last_wish() {
+    let mut twice = wanted(&[0, 1, 0]);
+    twice[2].fetch_offset = 7;
+    merge_repeated(&mut twice);
+    let plain: Vec<_> = twice.iter().map(|one| (one.key.index, one.fetch_offset)).collect();
+    assert_eq!(plain, [(0, 7), (1, 0)]);
 }

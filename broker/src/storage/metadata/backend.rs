@@ -2,6 +2,7 @@
 //! that a script can record its writes and make them fail; and [`MemoryBackend`], for files that are being made or checked.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
@@ -11,30 +12,40 @@ use super::super::disk::DiskFile;
 
 /// redb's view of one open file. The data folder's own lock keeps other processes out.
 #[derive(Debug)]
-pub(super) struct FileBackend(pub(super) DiskFile);
+pub(super) struct FileBackend {
+    file: DiskFile,
+    sync_failed: Arc<AtomicBool>,
+}
+
+impl FileBackend {
+    /// A view that notes when a sync failed.
+    pub(super) fn new(file: DiskFile, sync_failed: &Arc<AtomicBool>) -> FileBackend {
+        FileBackend { file, sync_failed: Arc::clone(sync_failed) }
+    }
+}
 
 impl StorageBackend for FileBackend {
     fn len(&self) -> io::Result<u64> {
-        self.0.len().map_err(into_io)
+        self.file.len().map_err(into_io)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        match self.0.read_at(offset, out).map_err(into_io)? {
+        match self.file.read_at(offset, out).map_err(into_io)? {
             filled if filled == out.len() => Ok(()),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len).map_err(into_io)
+        self.file.set_len(len).map_err(into_io)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync().map_err(into_io)
+        self.file.sync().map_err(into_io).inspect_err(|_| self.sync_failed.store(true, Ordering::Relaxed))
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write_at(offset, &[data]).map_err(into_io)
+        self.file.write_at(offset, &[data]).map_err(into_io)
     }
 }
 

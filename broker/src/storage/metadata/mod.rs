@@ -10,6 +10,8 @@ mod backend;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -41,10 +43,16 @@ const RUNS: &str = "runs";
 const NEXT_PRODUCER_ID: &str = "next producer id";
 
 /// The metadata of one data folder.
+///
+/// After an error of the disk redb does nothing any more until it is opened again. On a full disk that is what happens: the
+/// next use opens it, and when there is room again it works again. After a failed sync it stays shut, as a log does.
 #[derive(Debug)]
 pub struct Metadata {
-    database: Database,
+    /// `None` after a failed write, until the next use.
+    database: Mutex<Option<Database>>,
+    disk: Disk,
     path: PathBuf,
+    sync_failed: Arc<AtomicBool>,
 }
 
 /// Where a topic is in its life. Only live ones are served; the others are what a crash left half done.
@@ -110,7 +118,7 @@ impl Metadata {
     pub fn create(disk: &Disk, path: &Path, founding: &Founding) -> Result<Metadata> {
         let memory = MemoryBackend::default();
         let database = builder().create_with_backend(memory.clone()).map_err(fault("create", path))?;
-        let metadata = Metadata { database, path: path.to_owned() };
+        let metadata = Metadata::of(disk, path, database);
         metadata.change(|transaction| {
             transaction.open_table(TEXTS)?.insert(CLUSTER_ID, founding.cluster_id.as_str())?;
             let mut numbers = transaction.open_table(NUMBERS)?;
@@ -123,38 +131,37 @@ impl Metadata {
         })?;
         drop(metadata);
         disk.replace(path, &memory.bytes())?;
-        let database = builder().create_with_backend(FileBackend(disk.open(path, false)?));
-        Ok(Metadata { database: database.map_err(fault("open", path))?, path: path.to_owned() })
+        let metadata = Metadata::closed(disk, path);
+        metadata.with_database("open", |_| Ok(()))?;
+        Ok(metadata)
     }
 
     /// Opens a file that is there, of the given cluster if one is given. It is first checked as a copy in memory, so
     /// that one which is refused is left exactly as it was.
     pub fn open(disk: &Disk, path: &Path, cluster_id: Option<&str>) -> std::result::Result<Metadata, OpenError> {
-        check_copy(path, disk.read(path)?, cluster_id)?;
-        let file = disk.open(path, false)?;
-        let database = open_without_panic(&builder(), FileBackend(file)).map_err(OpenError::Damaged)?;
-        Ok(Metadata { database, path: path.to_owned() })
+        check_copy(disk, path, disk.read(path)?, cluster_id)?;
+        let metadata = Metadata::closed(disk, path);
+        metadata.with_database("open", |_| Ok(()))?;
+        Ok(metadata)
     }
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> Result<String> {
-        let read = || -> std::result::Result<String, redb::Error> {
-            let table = self.database.begin_read()?.open_table(TEXTS)?;
+        self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(TEXTS)?;
             Ok(table.get(CLUSTER_ID)?.map_or_else(String::new, |text| text.value().to_owned()))
-        };
-        read().map_err(fault("read", &self.path))
+        })
     }
 
     /// Every topic, whatever its state, in the order of the ids.
     pub fn topics(&self) -> Result<Vec<TopicRecord>> {
-        let read = || -> std::result::Result<Vec<(u128, String)>, redb::Error> {
-            let table = self.database.begin_read()?.open_table(TOPICS)?;
+        let stored: Vec<(u128, String)> = self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(TOPICS)?;
             table
                 .iter()?
                 .map(|entry| entry.map(|(id, text)| (id.value(), text.value().to_owned())).map_err(Into::into))
                 .collect()
-        };
-        let stored = read().map_err(fault("read", &self.path))?;
+        })?;
         stored.into_iter().map(|(id, text)| StoredTopic::parse(&self.path, id, &text)).collect()
     }
 
@@ -204,11 +211,10 @@ impl Metadata {
     }
 
     fn number(&self, key: &str) -> Result<i64> {
-        let read = || -> std::result::Result<i64, redb::Error> {
-            let table = self.database.begin_read()?.open_table(NUMBERS)?;
+        self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(NUMBERS)?;
             Ok(table.get(key)?.map_or(0, |number| number.value()))
-        };
-        read().map_err(fault("read", &self.path))
+        })
     }
 
     /// Advances a number durably; returns what it was.
@@ -225,14 +231,47 @@ impl Metadata {
 
     /// Makes one durable commit.
     fn change(&self, change: impl FnOnce(&WriteTransaction) -> std::result::Result<(), redb::Error>) -> Result<()> {
-        let commit = || -> std::result::Result<(), redb::Error> {
-            let mut transaction = self.database.begin_write()?;
+        self.with_database("commit to", |database| {
+            let mut transaction = database.begin_write()?;
             transaction.set_two_phase_commit(true);
             change(&transaction)?;
             transaction.commit()?;
             Ok(())
+        })
+    }
+
+    fn of(disk: &Disk, path: &Path, database: Database) -> Metadata {
+        Metadata { database: Mutex::new(Some(database)), ..Metadata::closed(disk, path) }
+    }
+
+    fn closed(disk: &Disk, path: &Path) -> Metadata {
+        let (disk, path) = (disk.clone(), path.to_owned());
+        Metadata { database: Mutex::new(None), disk, path, sync_failed: Arc::default() }
+    }
+
+    /// Works with the open file. Where a write fails, the next use opens it anew, like a start after a kill.
+    fn with_database<T>(
+        &self,
+        action: &'static str,
+        work: impl FnOnce(&Database) -> std::result::Result<T, redb::Error>,
+    ) -> Result<T> {
+        let mut kept = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = match kept.take() {
+            Some(database) => database,
+            None => self.open_file()?,
         };
-        commit().map_err(fault("commit to", &self.path))
+        let outcome = work(&database);
+        let is_shut = matches!(outcome, Err(redb::Error::Io(_) | redb::Error::PreviousIo));
+        if !is_shut || self.sync_failed.load(Ordering::Relaxed) {
+            *kept = Some(database);
+        }
+        outcome.map_err(fault(action, &self.path))
+    }
+
+    fn open_file(&self) -> Result<Database> {
+        let file = FileBackend::new(self.disk.open(&self.path, false)?, &self.sync_failed);
+        let opened = open_without_panic(&builder(), file);
+        opened.map_err(|what| Error::io("open", &self.path)(std::io::Error::other(what)))
     }
 }
 
@@ -283,11 +322,11 @@ fn builder() -> Builder {
 }
 
 /// Opens a copy of the file in memory, checks every page, and reads what is needed to trust it.
-fn check_copy(path: &Path, bytes: Vec<u8>, wanted: Option<&str>) -> std::result::Result<(), OpenError> {
+fn check_copy(disk: &Disk, path: &Path, bytes: Vec<u8>, wanted: Option<&str>) -> std::result::Result<(), OpenError> {
     let mut checking = builder();
     checking.set_check_integrity_on_open(true);
     let database = open_without_panic(&checking, MemoryBackend::new(bytes)).map_err(OpenError::Damaged)?;
-    let copy = Metadata { database, path: path.to_owned() };
+    let copy = Metadata::of(disk, path, database);
     let version = copy.number(FORMAT).map_err(|error| OpenError::Damaged(error.to_string()))?;
     if version > FORMAT_VERSION {
         return Err(OpenError::Newer(format!(

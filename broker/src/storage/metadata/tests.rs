@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::storage::disk::Script;
+use crate::storage::disk::{Change, Script};
 
 fn founding() -> Founding {
     Founding { cluster_id: "c".into(), next_producer_id: 0 }
@@ -72,6 +72,28 @@ fn the_file_of_another_cluster_is_refused_and_not_touched() {
     }
     assert!(disk.read(&path).expect("readable") == before);
     Metadata::open(&disk, &path, Some("c")).expect("opened");
+}
+
+#[test]
+fn after_a_failed_write_it_works_again_and_after_a_failed_sync_it_does_not() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let script = Arc::new(Script::default());
+    let (disk, path) = (Disk::scripted(script.clone()), folder.path().join(METADATA_FILE));
+    let metadata = Metadata::create(&disk, &path, &founding()).expect("created");
+    let kept = topic("kept");
+    metadata.put_topic(&kept).expect("put");
+    script.fail_when(|change| matches!(change, Change::Write(..)).then(|| std::io::ErrorKind::StorageFull.into()));
+    metadata.put_topic(&topic("refused")).expect_err("no room");
+    metadata.put_topic(&topic("refused-too")).expect_err("no room");
+    script.heal();
+    assert_eq!(metadata.topics().expect("read"), [kept]);
+    metadata.put_topic(&topic("put")).expect("there is room again");
+
+    script.fail_when(|change| matches!(change, Change::Sync(_)).then(|| std::io::ErrorKind::Other.into()));
+    metadata.put_topic(&topic("lost")).expect_err("no sync");
+    script.heal();
+    // What the page cache says need not be on the disk.
+    metadata.put_topic(&topic("lost-too")).expect_err("shut until a restart");
 }
 
 #[test]

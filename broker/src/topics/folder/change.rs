@@ -114,7 +114,9 @@ impl DataFolder {
                     "a folder of this name is there already; move it away, or restart the broker to serve it";
                 return Err(Error::io("create", &dir)(std::io::Error::other(occupied)));
             }
-            Log::create(&self.disk, &dir, topic.id, epoch, options.clone(), now_ms)
+            let made = Log::create(&self.disk, &dir, topic.id, epoch, options.clone(), now_ms);
+            // Until it says whose it is, nobody but us knows that this folder may be removed.
+            made.inspect_err(|_| drop(self.disk.remove_dir_all(&dir)))
         });
         let logs = logs.into_iter().zip(0..).map(|(log, partition)| {
             let id = TopicPartition { topic: topic.name.clone(), partition };

@@ -45,7 +45,7 @@ pub(super) fn reconcile(disk: &Disk, folder: &Path, owned: &Owned, findings: &mu
     let (mut folders, mut deleted) = look_around(disk, folder)?;
     let (live, unfinished): (Vec<_>, Vec<_>) =
         owned.metadata.topics()?.into_iter().partition(|topic| topic.state == TopicState::Live);
-    deleted.extend(finish(disk, folder, &owned.metadata, &unfinished, &mut folders)?);
+    deleted.extend(finish(disk, folder, &owned.metadata, &unfinished, &live, &mut folders)?);
     let mut topics = Vec::new();
     for topic in live {
         let found = folders.remove(&topic.name).unwrap_or_default();
@@ -73,17 +73,29 @@ fn look_around(disk: &Disk, folder: &Path) -> Result<(Folders, Vec<PathBuf>)> {
     Ok((folders, deleted))
 }
 
-/// Renames the folders of topics that were half created or half deleted, and forgets the topics.
+/// Renames the folders of topics that were half created or half deleted, and forgets the topics. Where the metadata could
+/// not be changed at the time, because the disk was full, a topic of the same name may have been made since: its folders
+/// are its own.
 fn finish(
     disk: &Disk,
     folder: &Path,
     metadata: &Metadata,
     unfinished: &[TopicRecord],
+    live: &[TopicRecord],
     folders: &mut Folders,
 ) -> Result<Vec<PathBuf>> {
     let mut renamed = Vec::new();
     for topic in unfinished {
+        let namesake = live.iter().find(|other| other.name == topic.name);
         for (partition, path) in folders.remove(&topic.name).unwrap_or_default() {
+            let owner = identity::read_topic_id(disk, &path.join(PARTITION_METADATA_FILE)).ok().flatten();
+            if let Some(namesake) = namesake
+                && owner != Some(topic.id)
+                && partition < namesake.partition_count
+            {
+                folders.entry(topic.name.clone()).or_default().insert(partition, path);
+                continue;
+            }
             let to = folder.join(deleted_folder_name(&TopicPartition { topic: topic.name.clone(), partition }));
             disk.rename(&path, &to)?;
             renamed.push(to);

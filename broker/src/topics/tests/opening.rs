@@ -1,7 +1,8 @@
 //! Tests of opening a folder: what a stop leaves, what damage leaves, and whose folder it may be.
 
 use super::*;
-use crate::storage::metadata::METADATA_FILE;
+use crate::names::TopicId;
+use crate::storage::metadata::{METADATA_FILE, Metadata, TopicState};
 
 #[tokio::test]
 async fn records_outlive_a_kill_and_a_clean_stop() {
@@ -203,6 +204,35 @@ async fn left_overs_of_deletions_are_removed() {
         tokio::task::yield_now().await;
     }
     assert!(topics.list().is_empty());
+}
+
+/// Deleted while the disk was full, the record of the first topic stayed in the metadata; finishing that at the next start
+/// took the folders of its namesake, by their names.
+#[tokio::test]
+async fn finishing_a_deletion_leaves_a_topic_of_the_same_name_alone() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let first = create(&topics, "t", 2).await;
+    let mut stale = first.record(TopicState::Deleting);
+    topics.delete(&Principal::anonymous(), &first).await.expect("deleted");
+    let second = create(&topics, "t", 1).await;
+    second.partitions[0].append(&batch("kept")).await.expect("appended");
+    let id = second.id;
+    topics.close().await.expect("closed");
+    drop((topics, first, second));
+    let metadata = Metadata::open(&Disk::default(), &bench.data().join(METADATA_FILE), None).expect("opened");
+    metadata.put_topic(&stale).expect("put");
+    // One more that was half created, whose name nobody has taken.
+    stale.name = TopicName::parse("half").expect("a good name");
+    stale.id = TopicId::random();
+    stale.state = TopicState::Creating;
+    metadata.put_topic(&stale).expect("put");
+    drop(metadata);
+
+    let topics = bench.topics();
+    let there = topics.get("t").expect("the second topic is there");
+    assert_eq!((there.id, there.partitions[0].high_watermark()), (id, 1));
+    assert!(topics.get("half").is_none());
 }
 
 #[tokio::test]

@@ -1,0 +1,127 @@
+//! Kills while topics are created and deleted: afterwards each is wholly there or wholly gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::thread;
+
+use anyhow::{Context, ensure};
+use cutaway_tests::batches::Batch;
+use cutaway_tests::broker::Broker;
+use cutaway_tests::chance::Chance;
+use cutaway_tests::client::Client;
+use cutaway_tests::patience;
+
+use super::kills;
+
+const NAMES: usize = 6;
+
+/// What is known of the topics: how many partitions each has, and which ones a kill left open.
+#[derive(Debug, Default)]
+struct Known {
+    partitions: BTreeMap<String, i32>,
+    in_doubt: BTreeSet<String>,
+}
+
+#[test]
+fn after_kills_among_creations_and_deletions_each_topic_is_wholly_there_or_wholly_gone() -> anyhow::Result<()> {
+    let seed = Chance::seed(0x746f_7069);
+    eprintln!("CUTAWAY_SEED={seed}");
+    let mut chance = Chance::new(seed);
+    let mut broker = Broker::start(&["--quiet"])?;
+    let mut known = Known::default();
+    for round in 0..kills() {
+        let changes = 1 + chance.below(12);
+        change_until_killed(&mut broker, &mut known, &mut chance, changes)?;
+        broker.restart()?;
+        let mut client = Client::connect(broker.bootstrap())?;
+        known.check(&mut client, broker.data_dir()).with_context(|| format!("round {round}, seed {seed}"))?;
+    }
+    Ok(())
+}
+
+/// Makes and deletes topics; the broker is killed after so many changes, in the middle of the next.
+fn change_until_killed(
+    broker: &mut Broker,
+    known: &mut Known,
+    chance: &mut Chance,
+    changes: usize,
+) -> anyhow::Result<()> {
+    let mut client = Client::connect(broker.bootstrap())?;
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    let count = || done.load(std::sync::atomic::Ordering::Relaxed);
+    thread::scope(|scope| {
+        let changing = scope.spawn(|| -> anyhow::Result<()> {
+            while known.change(&mut client, chance)? {
+                done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+            Ok(())
+        });
+        let enough = patience::until("changes", || Ok(count() >= changes || changing.is_finished()));
+        broker.kill()?;
+        enough?;
+        changing.join().expect("it does not panic")
+    })
+}
+
+impl Known {
+    /// Makes a topic that is not there, or deletes one that is; false when no answer came.
+    fn change(&mut self, client: &mut Client, chance: &mut Chance) -> anyhow::Result<bool> {
+        let name = format!("topic-{}", chance.below(NAMES));
+        let partitions = 1 + i32::try_from(chance.below(3))?;
+        self.in_doubt.insert(name.clone());
+        let is_there = self.partitions.contains_key(&name);
+        let answer = if is_there { client.delete_topic(&name) } else { client.create_topic(&name, partitions, &[]) };
+        if !is_there {
+            // In doubt it has so many, if any.
+            self.partitions.insert(name.clone(), partitions);
+        }
+        let Ok(code) = answer else { return Ok(false) };
+        ensure!(code == 0, "{name}: error {code}, {}", if is_there { "deleting" } else { "creating" });
+        if is_there {
+            self.partitions.remove(&name);
+        }
+        self.in_doubt.remove(&name);
+        Ok(true)
+    }
+
+    /// Compares with what the broker says and with what is in its folder, and settles what was in doubt.
+    fn check(&mut self, client: &mut Client, folder: &Path) -> anyhow::Result<()> {
+        let found = client.topics()?;
+        let found: BTreeMap<String, i32> = found
+            .iter()
+            .map(|topic| {
+                (topic.name.as_ref().map_or_else(String::new, |name| name.to_string()), topic.partitions.len() as i32)
+            })
+            .collect();
+        for name in std::mem::take(&mut self.in_doubt) {
+            if !found.contains_key(&name) {
+                self.partitions.remove(&name);
+            }
+        }
+        ensure!(found == self.partitions, "there should be {:?}, and there is {found:?}", self.partitions);
+        let mut folders = BTreeSet::new();
+        for (name, partitions) in &found {
+            for partition in 0..*partitions {
+                folders.insert(format!("{name}-{partition}"));
+                let produced = client.produce(name, partition, Batch::default().bytes())?;
+                ensure!(produced.error_code == 0, "{name}-{partition} takes no record: {produced:?}");
+            }
+        }
+        let on_disk = folders_of_partitions(folder)?;
+        ensure!(on_disk == folders, "the folders on the disk are {on_disk:?}, the partitions {folders:?}");
+        Ok(())
+    }
+}
+
+/// Those that are not about to be removed.
+fn folders_of_partitions(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_dir() && !name.ends_with("-delete") {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
