@@ -4,13 +4,15 @@
 //! that offset, byte for byte, or an error; batches that were not touched can be read; and an offset that was
 //! acknowledged is never given to another record.
 
+mod rolls;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cutaway::names::TopicId;
-use cutaway::storage::batch::{BatchBuilder, BatchHeader};
+use cutaway::storage::batch::{BatchBuilder, BatchHeader, RecordBatch};
 use cutaway::storage::compression::Compression;
 use cutaway::storage::disk::{Change, Disk, Script};
 use cutaway::storage::log::{Log, LogOptions, Opening};
@@ -22,12 +24,17 @@ const NOW_MS: i64 = 1_700_000_000_000;
 const EPOCH: std::ops::Range<usize> = 12..16;
 
 fn options() -> LogOptions {
+    options_with(false)
+}
+
+/// Folders that Kafka wrote and compacted topics may have gaps between offsets.
+fn options_with(gaps_allowed: bool) -> LogOptions {
     LogOptions {
         segment_bytes: 3_000,
         segment_ms: i64::MAX,
         index_interval_bytes: 300,
         segment_index_bytes: 1 << 20,
-        gaps_allowed: false,
+        gaps_allowed,
         producer_id_expiration_ms: i64::MAX,
     }
 }
@@ -48,7 +55,12 @@ pub(crate) struct Written {
 /// All batches by base offset.
 pub(crate) type Model = BTreeMap<i64, Written>;
 
-fn batch(chance: &mut Chance, number: usize) -> cutaway::storage::batch::RecordBatch {
+fn batch(chance: &mut Chance, number: usize) -> RecordBatch {
+    batch_of(chance, number, 120)
+}
+
+/// A batch whose values are shorter than `size`.
+fn batch_of(chance: &mut Chance, number: usize, size: usize) -> RecordBatch {
     let codecs = [
         Compression::None,
         Compression::None,
@@ -62,7 +74,7 @@ fn batch(chance: &mut Chance, number: usize) -> cutaway::storage::batch::RecordB
         BatchBuilder::new(*chance.pick(&codecs)).from_producer(if number < 1_000 { 7 } else { 8 }, 0, sequence * 3);
     for record in 0..3 {
         let value: Vec<u8> =
-            (0..chance.below(120)).map(|_| u8::try_from(chance.below(26)).expect("a letter") + b'a').collect();
+            (0..chance.below(size)).map(|_| u8::try_from(chance.below(26)).expect("a letter") + b'a').collect();
         let timestamp = NOW_MS + i64::try_from(number * 3 + record).expect("few records");
         builder.push(timestamp, Some(b"key"), Some(&value), &[(b"header", None)]);
     }
@@ -105,18 +117,35 @@ pub(crate) fn write_folder(dir: &Path, seed: u64, batches: usize, clean: bool) -
 }
 
 pub(crate) fn reopen(dir: &Path, clean: bool, recovery_point: i64) -> Log {
+    reopen_with(dir, clean, recovery_point, false)
+}
+
+fn reopen_with(dir: &Path, clean: bool, recovery_point: i64, gaps_allowed: bool) -> Log {
     let opening = Opening { clean, recovery_point, log_start_offset: 0, leader_epoch: 1 };
-    Log::open(&Disk::default(), dir, topic_id(), opening, options(), NOW_MS)
+    Log::open(&Disk::default(), dir, topic_id(), opening, options_with(gaps_allowed), NOW_MS)
         .expect("a log opens, whatever its files are")
         .0
 }
 
-/// Reads one batch at an offset; `None` where the log says that it cannot be read.
-fn read(log: &Log, offset: i64) -> Option<Vec<u8>> {
-    let range = log.reader().read(offset, log.log_end_offset(), 1, true).ok()?.range?;
+/// What reading at an offset came to.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Bytes(Vec<u8>),
+    /// The log says that it cannot be read.
+    Refused,
+    /// The offset is at or behind the end: it was never acknowledged, or is gone with a torn tail.
+    BehindTheEnd,
+}
+
+fn read(log: &Log, offset: i64) -> Outcome {
+    if offset >= log.log_end_offset() {
+        return Outcome::BehindTheEnd;
+    }
+    let Ok(read) = log.reader().read(offset, log.log_end_offset(), 1, true) else { return Outcome::Refused };
+    let range = read.range.unwrap_or_else(|| panic!("silence at offset {offset}, below the end"));
     let mut bytes = vec![0; range.length as usize];
     range.file.read_at(range.position, &mut bytes).expect("a readable file");
-    Some(bytes)
+    Outcome::Bytes(bytes)
 }
 
 fn without_epoch(bytes: &[u8]) -> Vec<u8> {
@@ -131,12 +160,12 @@ fn check(log: &Log, model: &Model, touched: impl Fn(&Written) -> bool, context: 
     for (offset, written) in model {
         for offset in [*offset, written.last_offset] {
             match read(log, offset) {
-                Some(bytes) => assert_eq!(
+                Outcome::Bytes(bytes) => assert_eq!(
                     without_epoch(&bytes),
                     without_epoch(&written.bytes),
                     "{context}: wrong bytes at {offset}"
                 ),
-                None => {
+                Outcome::Refused | Outcome::BehindTheEnd => {
                     assert!(touched(written), "{context}: the good batch at {offset} cannot be read");
                     unreadable += 1;
                 }
@@ -150,7 +179,7 @@ fn check(log: &Log, model: &Model, touched: impl Fn(&Written) -> bool, context: 
 fn check_next_offset(log: &mut Log, at_least: i64, context: &str) {
     let (offset, written) = append(log, &mut Chance::new(99), 1_000);
     assert!(offset >= at_least, "{context}: offset {offset} was given again, {at_least} is the next");
-    assert_eq!(read(log, offset).as_deref(), Some(&written.bytes[..]), "{context}: the new record");
+    assert_eq!(read(log, offset), Outcome::Bytes(written.bytes), "{context}: the new record");
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -258,8 +287,11 @@ fn random_bit_flips() {
         let (byte, bit) = (chance.below(bytes.len()), chance.below(8));
         bytes[byte] ^= 1 << bit;
         std::fs::write(dir.join(&name), bytes).expect("a file");
-        let context = format!("seed {seed}, round {round}, clean {clean}, bit {bit} of byte {byte} of {name}");
-        let mut log = reopen(&dir, clean, recovery_point);
+        let context = format!(
+            "seed {seed}, round {round} (odd: gaps allowed), clean {clean}, bit {bit} of byte {byte} of {name}"
+        );
+        let gaps_allowed = round % 2 == 1;
+        let mut log = reopen_with(&dir, clean, recovery_point, gaps_allowed);
         let hit = |written: &Written| {
             written.file == name && (written.position..written.position + written.bytes.len()).contains(&byte)
         };

@@ -10,7 +10,7 @@ pub const MAX_REQUEST_ELEMENTS: usize = 100_000;
 pub const FRAME_TIMEOUT_MS: u64 = 30_000;
 
 /// The most bytes that one record batch may decompress to.
-pub const MAX_DECOMPRESSED_BATCH_BYTES: u64 = 1024 * 1024 * 1024;
+pub const MAX_DECOMPRESSED_BATCH_BYTES: usize = 1024 * 1024 * 1024;
 
 /// What the journal keeps of the past, in bytes of memory.
 pub const JOURNAL_RING_BYTES: usize = 256 * 1024;

@@ -81,7 +81,7 @@ impl Log {
     ) -> Result<Log> {
         disk.create_dir_all(dir)?;
         identity::write_topic_id(disk, &dir.join(PARTITION_METADATA_FILE), topic_id)?;
-        let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch };
+        let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch, offset_limit: i64::MAX };
         let active = ActiveSegment::create(disk, dir, 0, &options, rules, now_ms)?;
         let opened = Opened {
             segments: vec![Arc::clone(&active.segment)],
@@ -243,11 +243,6 @@ impl Log {
         self.poisoned.get_or_insert(why);
     }
 
-    /// New options, in force from the next append.
-    pub fn configure(&mut self, options: LogOptions) {
-        self.options = options;
-    }
-
     /// The end of a clean stop: everything durable, indexes cut to their length, producers in a snapshot.
     pub fn close(&mut self) -> Result<()> {
         if let Some(why) = &self.poisoned {
@@ -326,13 +321,25 @@ impl Log {
         // A sealed segment may never be scanned again, so its epochs must be on the disk.
         self.reader.write_leader_epochs(&self.disk)?;
         self.write_snapshot(end)?;
-        let next = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, self.active.segment.rules, now_ms)?;
+        let rules = self.active.segment.rules;
+        let made = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, rules, now_ms);
+        let next = made.inspect_err(|_| self.remove_segment(end))?;
         let mut segments = self.reader.segments().to_vec();
         segments.push(Arc::clone(&next.segment));
         self.active = next;
         self.folder_is_dirty = true;
         self.reader.set_segments(segments);
         Ok(())
+    }
+
+    /// Half of a segment must not stay: smaller batches may still fit into the old one. What cannot be removed either is
+    /// known for what it is by recovery.
+    fn remove_segment(&self, base_offset: i64) {
+        for suffix in ["log", "index", "timeindex"] {
+            if let Err(error) = self.disk.remove_file(&segment_file(&self.dir, base_offset, suffix)) {
+                tracing::warn!("{error}");
+            }
+        }
     }
 
     fn write_snapshot(&self, offset: i64) -> Result<()> {

@@ -12,6 +12,7 @@ pub mod disk;
 mod entry_file;
 mod error;
 mod flush;
+mod folder;
 mod index;
 mod leader_epochs;
 pub mod log;

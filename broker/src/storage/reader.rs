@@ -16,9 +16,7 @@ use super::scan::Located;
 use super::segment::{Damage, Segment};
 use super::{Error, Result};
 use crate::clock::TimestampMs;
-
-/// How much a batch may decompress to while a timestamp is looked for.
-const MAX_DECOMPRESSED_BYTES: usize = 256 * 1024 * 1024;
+use crate::config::limits::MAX_DECOMPRESSED_BATCH_BYTES;
 
 /// All segments in order of their base offsets; the last one is active.
 pub(super) type Segments = Arc<Vec<Arc<Segment>>>;
@@ -197,9 +195,12 @@ fn first_record(
         if batch.header.max_timestamp < timestamp {
             return Ok(ControlFlow::Continue(()));
         }
-        let records = record::timestamps(bytes_of(segment, batch)?, MAX_DECOMPRESSED_BYTES);
-        let Some((offset, timestamp)) = records.flatten().find(|(at, when)| *when >= timestamp && *at >= least_offset)
-        else {
+        let mut records = record::timestamps(bytes_of(segment, batch)?, MAX_DECOMPRESSED_BATCH_BYTES);
+        let fits = |record: &std::result::Result<(i64, TimestampMs), _>| {
+            record.as_ref().map_or(true, |(offset, when)| *when >= timestamp && *offset >= least_offset)
+        };
+        // A batch that cannot be read through may hold the record: better an error than a later one.
+        let Some((offset, timestamp)) = records.find(fits).transpose()? else {
             return Ok(ControlFlow::Continue(()));
         };
         first = Some(TimestampOffset { timestamp, offset, leader_epoch: batch.header.partition_leader_epoch });

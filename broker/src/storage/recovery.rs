@@ -20,6 +20,7 @@ use super::Result;
 use super::active::ActiveSegment;
 use super::batch::BatchHeader;
 use super::disk::Disk;
+use super::folder::{offset_of, remove_stale_snapshots, snapshot_offsets, tidy};
 use super::leader_epochs::LeaderEpochs;
 use super::options::{LogOptions, Opening};
 use super::producers::{Producers, unusable};
@@ -65,9 +66,10 @@ pub(super) fn open(
     options: &LogOptions,
     now_ms: TimestampMs,
 ) -> Result<Opened> {
-    let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch: opening.leader_epoch };
+    let rules =
+        Rules { gaps_allowed: options.gaps_allowed, leader_epoch: opening.leader_epoch, offset_limit: i64::MAX };
     let names = tidy(disk, dir)?;
-    let mut recovery = Recovery { disk, dir, opening, options, rules, now_ms, findings: Vec::new() };
+    let mut recovery = Recovery { disk, dir, opening, options, rules, now_ms, named_end: 0, findings: Vec::new() };
     let mut segments = recovery.open_segments(&names)?;
     let snapshots = snapshot_offsets(&names);
     let first_scanned = recovery.first_to_scan(&segments, &snapshots)?;
@@ -98,25 +100,49 @@ struct Recovery<'a> {
     options: &'a LogOptions,
     rules: Rules,
     now_ms: TimestampMs,
+    /// The largest base offset of an unused segment: the log had come that far.
+    named_end: i64,
     findings: Vec<Finding>,
 }
 
 impl Recovery<'_> {
     /// Opens every segment; what is sealed is published whole, its contents unread.
-    fn open_segments(&self, names: &[String]) -> Result<Vec<Arc<Segment>>> {
+    fn open_segments(&mut self, names: &[String]) -> Result<Vec<Arc<Segment>>> {
         let mut bases: Vec<i64> = names.iter().filter_map(|name| offset_of(name, ".log")).collect();
         bases.sort_unstable();
+        self.remove_unused(&mut bases)?;
         if bases.is_empty() {
             bases.push(self.opening.log_start_offset.max(0));
         }
         let mut segments = Vec::with_capacity(bases.len());
         for (index, base) in bases.iter().enumerate() {
-            let segment = Segment::open(self.disk, self.dir, *base, self.options.segment_index_bytes, self.rules)?;
             let next_offset = bases.get(index + 1).copied().unwrap_or(i64::MAX);
+            let rules = self.rules.for_segment(*base, next_offset);
+            let segment = Segment::open(self.disk, self.dir, *base, self.options.segment_index_bytes, rules)?;
             segment.publish(Published { size: segment.log.len()?, next_offset });
             segments.push(Arc::new(segment));
         }
         Ok(segments)
+    }
+
+    /// Removes empty segments behind the first one: a roll made them and did not finish, and the segment before may have
+    /// grown on. Only a clean stop may leave one, at the very end. Their names still prove that offsets below were used.
+    fn remove_unused(&mut self, bases: &mut Vec<i64>) -> Result<()> {
+        let ends_clean = self.opening.clean.then_some(self.opening.recovery_point);
+        let last = bases.last().copied();
+        for base in bases.split_off(bases.len().min(1)) {
+            let file = |suffix| segment_file(self.dir, base, suffix);
+            let is_empty = self.disk.open(&file("log"), false)?.is_empty()?;
+            if !is_empty || (Some(base) == last && ends_clean == last) {
+                bases.push(base);
+                continue;
+            }
+            for suffix in ["log", "index", "timeindex"] {
+                self.disk.remove_file(&file(suffix))?;
+            }
+            self.named_end = self.named_end.max(base);
+        }
+        Ok(())
     }
 
     /// The index of the first segment that must be scanned; the number of segments when none must.
@@ -143,7 +169,7 @@ impl Recovery<'_> {
             return Ok(false);
         }
         let (start, due) = segment.start_before(i64::MAX, size)?;
-        let mut scanner = Scanner::new(&segment.log, start, size, due, self.rules, Depth::Crc);
+        let mut scanner = Scanner::new(&segment.log, start, size, due, segment.rules, Depth::Crc);
         loop {
             match scanner.step()? {
                 Step::Batch(_) => {}
@@ -173,7 +199,7 @@ impl Recovery<'_> {
         let size = segment.log.len()?;
         let mut active = ActiveSegment::blank(Arc::clone(segment), self.now_ms);
         active.clear_indexes()?;
-        let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), self.rules, Depth::Crc);
+        let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), segment.rules, Depth::Crc);
         loop {
             match scanner.step()? {
                 Step::Batch(batch) => {
@@ -182,7 +208,8 @@ impl Recovery<'_> {
                     epochs.assign(batch.header.partition_leader_epoch, batch.header.base_offset);
                 }
                 Step::Bad(why) => {
-                    match next_good_batch(&segment.log, scanner.position(), size, active.next_offset(), self.rules)? {
+                    match next_good_batch(&segment.log, scanner.position(), size, active.next_offset(), segment.rules)?
+                    {
                         Some(good) => {
                             self.keep_damage(&mut active, good.position, good.header.base_offset, why);
                             scanner.jump(good.position, good.header.base_offset);
@@ -244,12 +271,12 @@ impl Recovery<'_> {
             Some(header) => is_copy(active, &header)?,
             None => false,
         };
-        let changed = if stale { None } else { changed_batch(log, active.size(), size, end, self.rules)? };
+        let changed = if stale { None } else { changed_batch(log, active.size(), size, end, active.segment.rules)? };
         let whole = end.saturating_add(changed.unwrap_or(0));
         // The recovery point may itself be damaged: it counts if a snapshot says the same or the bytes can hold it.
         let point = self.opening.recovery_point;
         let believable = snapshots.contains(&point) || u64::try_from(point - end).is_ok_and(|lost| lost <= rest);
-        Ok(end.max(whole).max(if believable { point } else { end }))
+        Ok(end.max(whole).max(self.named_end).max(if believable { point } else { end }))
     }
 
     /// Keeps bad bytes where they are, and their offsets out of use.
@@ -331,53 +358,4 @@ fn is_copy(active: &ActiveSegment, header: &BatchHeader) -> Result<bool> {
     let earlier = active.segment.locate(header.base_offset)?;
     Ok(earlier
         .is_some_and(|earlier| earlier.header.base_offset == header.base_offset && earlier.header.crc == header.crc))
-}
-
-/// Removes what an interrupted operation left behind, and returns the names of all that counts.
-fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
-    let mut names = disk.list(dir)?;
-    let left_behind = |name: &String| [".tmp", ".deleted", ".cleaned"].iter().any(|suffix| name.ends_with(suffix));
-    for name in names.iter().filter(|name| left_behind(name)) {
-        disk.remove_file(&dir.join(name))?;
-    }
-    names.retain(|name| !left_behind(name));
-    let orphan = |name: &String| {
-        let base = offset_of(name, ".index").or_else(|| offset_of(name, ".timeindex"));
-        base.is_some_and(|base| !names.contains(&format!("{base:020}.log")))
-    };
-    for name in names.iter().filter(|name| orphan(name)) {
-        disk.remove_file(&dir.join(name))?;
-    }
-    Ok(names)
-}
-
-/// Offsets of the producer snapshots, ascending.
-fn snapshot_offsets(names: &[String]) -> Vec<i64> {
-    let mut offsets: Vec<i64> = names.iter().filter_map(|name| offset_of(name, ".snapshot")).collect();
-    offsets.sort_unstable();
-    offsets
-}
-
-/// Snapshots stay where a segment begins, and the newest at or below the end (Kafka's `removeStraySnapshots`).
-fn remove_stale_snapshots(
-    disk: &Disk,
-    dir: &Path,
-    segments: &[Arc<Segment>],
-    snapshots: &[i64],
-    end: i64,
-) -> Result<()> {
-    let newest = snapshots.iter().rev().find(|offset| **offset <= end);
-    for offset in snapshots {
-        let begins_segment = segments.iter().any(|segment| segment.base_offset == *offset);
-        if *offset > end || !(begins_segment || newest == Some(offset)) {
-            disk.remove_file(&segment_file(dir, *offset, "snapshot"))?;
-        }
-    }
-    Ok(())
-}
-
-/// The offset in a name like `00000000000000000042.log`.
-fn offset_of(name: &str, suffix: &str) -> Option<i64> {
-    let digits = name.strip_suffix(suffix)?;
-    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
 }

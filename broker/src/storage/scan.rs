@@ -26,6 +26,16 @@ pub(super) struct Rules {
     pub(super) gaps_allowed: bool,
     /// No batch can carry a later epoch than the current one.
     pub(super) leader_epoch: i32,
+    /// Offsets of a segment stay below those of the next one, and within 32 bits of its own first.
+    pub(super) offset_limit: i64,
+}
+
+impl Rules {
+    /// The same rules for the segment that begins with `base_offset`, and ends before `next_base` at the latest.
+    pub(super) fn for_segment(self, base_offset: i64, next_base: i64) -> Rules {
+        let widest = base_offset.saturating_add(i64::from(i32::MAX)).saturating_add(1);
+        Rules { offset_limit: widest.min(next_base), ..self }
+    }
 }
 
 /// How closely each batch is looked at.
@@ -131,9 +141,27 @@ impl<'f> Scanner<'f> {
                 )));
             }
         }
+        if let Some(why) = self.contradicted(&found)? {
+            return Ok(Step::Bad(why));
+        }
         self.position = found.end();
         self.due_offset = Some(header.last_offset() + 1);
         Ok(Step::Batch(found))
+    }
+
+    /// Where gaps are allowed, a base offset that grew by a flipped bit looks like one. But then the next batch goes on
+    /// below it.
+    fn contradicted(&mut self, found: &Located) -> Result<Option<String>> {
+        let base = found.header.base_offset;
+        let Some(due) = self.due_offset.filter(|due| self.rules.gaps_allowed && base > *due) else { return Ok(None) };
+        let rules = Rules { offset_limit: base, ..self.rules };
+        let mut behind = Scanner::new(self.file, found.end(), self.end, None, rules, Depth::Crc);
+        match behind.header()? {
+            Some(next) if (due..base).contains(&next.base_offset) => {}
+            _ => return Ok(None),
+        }
+        let goes_on_below = matches!(behind.step()?, Step::Batch(_));
+        Ok(goes_on_below.then(|| format!("base offset {base} leaves a gap, and the batch behind it goes on below")))
     }
 
     fn header(&mut self) -> Result<Option<BatchHeader>> {
@@ -158,6 +186,10 @@ impl<'f> Scanner<'f> {
         if !(0..=self.rules.leader_epoch).contains(&header.partition_leader_epoch) {
             let (epoch, current) = (header.partition_leader_epoch, self.rules.leader_epoch);
             return Some(format!("leader epoch {epoch} is not between 0 and the current one, {current}"));
+        }
+        if header.last_offset() >= self.rules.offset_limit {
+            let (last, limit) = (header.last_offset(), self.rules.offset_limit);
+            return Some(format!("offset {last} does not belong to this segment, whose offsets stay below {limit}"));
         }
         let due = self.due_offset?;
         let fits = if self.rules.gaps_allowed { header.base_offset >= due } else { header.base_offset == due };
@@ -198,7 +230,7 @@ impl<'f> Scanner<'f> {
 
 /// The header at a position, whatever its fields say.
 pub(super) fn header_at(file: &DiskFile, position: u64, end: u64) -> Result<Option<BatchHeader>> {
-    let rules = Rules { gaps_allowed: true, leader_epoch: i32::MAX };
+    let rules = Rules { gaps_allowed: true, leader_epoch: i32::MAX, offset_limit: i64::MAX };
     Scanner::new(file, position, end, None, rules, Depth::Headers).header()
 }
 

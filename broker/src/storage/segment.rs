@@ -136,12 +136,20 @@ impl Segment {
                     Stop::Batch(_) => {}
                     Stop::Damage(damage) if offset < damage.offsets.end => return Err(self.damaged(&damage)),
                     Stop::Damage(_) => {}
-                    Stop::End => return Ok(None),
+                    Stop::End => return self.end_of_walk(offset),
                     Stop::Unclear => break,
                 }
             }
         }
         unreachable!("a walk with CRCs is never unclear")
+    }
+
+    /// Lost offsets need not leave any bytes behind: a walk that finds nothing may have passed over them.
+    fn end_of_walk(&self, offset: i64) -> Result<Option<Located>> {
+        match self.damage().iter().find(|damage| damage.offsets.contains(&offset)) {
+            Some(damage) => Err(self.damaged(damage)),
+            None => Ok(None),
+        }
     }
 
     /// The first byte of what may not be read yet when `end_offset` is the readable end.

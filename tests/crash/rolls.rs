@@ -1,0 +1,66 @@
+//! Rolls that fail half-way, when descriptors or space run out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cutaway::storage::disk::{Change, Disk, Script};
+use cutaway::storage::log::{Appended, Log};
+use cutaway_tests::chance::Chance;
+use cutaway_tests::folders;
+
+use super::{
+    Model, NOW_MS, Outcome, Written, batch_of, check, check_next_offset, end_of, options, read, reopen, topic_id,
+};
+
+/// A roll fails half-way at each of its steps, smaller batches still fit into the old segment, and then comes a kill or
+/// a stop: everything acknowledged is there, and no offset is given twice.
+#[test]
+fn a_roll_that_fails_half_way() {
+    for (clean, failing_step) in (0..12).flat_map(|step| [(false, step), (true, step)]) {
+        let folder = folders::in_memory();
+        let dir = folder.path().join("t-0");
+        let script = Arc::new(Script::default());
+        let disk = Disk::scripted(Arc::clone(&script));
+        let mut log = Log::create(&disk, &dir, topic_id(), 0, options(), NOW_MS).expect("a new log");
+        let (mut chance, mut model, mut number) = (Chance::new(5), Model::new(), 0);
+        let context = format!("clean {clean}, step {failing_step} of the roll fails");
+        while model.len() < 30 {
+            // All but the writes of batches themselves can fail, from the tenth batch on.
+            if model.len() == 10 {
+                let counted = Arc::new(AtomicUsize::new(0));
+                script.fail_when(move |change| {
+                    let is_log = |path: &std::path::Path| path.extension().is_some_and(|suffix| suffix == "log");
+                    let is_batch = matches!(change, Change::Write(path, ..) if is_log(path));
+                    let step = counted.fetch_add(usize::from(!is_batch), Ordering::Relaxed);
+                    (!is_batch && step >= failing_step).then(|| std::io::Error::from_raw_os_error(24))
+                });
+            }
+            let size = if model.len() < 10 { 120 } else { 1 };
+            match log.append(&batch_of(&mut chance, number, size), NOW_MS) {
+                Ok(appended) => {
+                    let bytes = read_batch(&log, &appended);
+                    model.insert(appended.base_offset, bytes);
+                    number += 1;
+                }
+                Err(_) => break,
+            }
+        }
+        script.heal();
+        let end = log.log_end_offset();
+        if clean {
+            log.close().expect("a clean stop");
+        }
+        drop(log);
+        let mut log = reopen(&dir, clean, if clean { end } else { 0 });
+        assert_eq!(check(&log, &model, |_| false, &context), 0, "{context}");
+        check_next_offset(&mut log, end_of(&model), &context);
+    }
+}
+
+/// The batch that was just appended, as it stands in the file.
+fn read_batch(log: &Log, appended: &Appended) -> Written {
+    let Outcome::Bytes(bytes) = read(log, appended.base_offset) else { panic!("an appended batch can be read") };
+    let file = format!("{:020}.log", appended.segment_base_offset);
+    let position = usize::try_from(appended.position).expect("a small file");
+    Written { bytes, last_offset: appended.last_offset, file, position }
+}
