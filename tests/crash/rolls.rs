@@ -16,7 +16,7 @@ use super::{
 /// a stop: everything acknowledged is there, and no offset is given twice.
 #[test]
 fn a_roll_that_fails_half_way() {
-    for (clean, failing_step) in (0..12).flat_map(|step| [(false, step), (true, step)]) {
+    for (clean, failing_step) in (0..25).flat_map(|step| [(false, step), (true, step)]) {
         let folder = folders::in_memory();
         let dir = folder.path().join("t-0");
         let script = Arc::new(Script::default());
@@ -24,25 +24,18 @@ fn a_roll_that_fails_half_way() {
         let mut log = Log::create(&disk, &dir, topic_id(), 0, options(), NOW_MS).expect("a new log");
         let (mut chance, mut model, mut number) = (Chance::new(5), Model::new(), 0);
         let context = format!("clean {clean}, step {failing_step} of the roll fails");
-        while model.len() < 30 {
-            // All but the writes of batches themselves can fail, from the tenth batch on.
-            if model.len() == 10 {
-                let counted = Arc::new(AtomicUsize::new(0));
-                script.fail_when(move |change| {
-                    let is_log = |path: &std::path::Path| path.extension().is_some_and(|suffix| suffix == "log");
-                    let is_batch = matches!(change, Change::Write(path, ..) if is_log(path));
-                    let step = counted.fetch_add(usize::from(!is_batch), Ordering::Relaxed);
-                    (!is_batch && step >= failing_step).then(|| std::io::Error::from_raw_os_error(24))
-                });
+        let mut refused = false;
+        for turn in 0..60 {
+            if turn == 10 {
+                fail_from(&script, failing_step);
             }
-            let size = if model.len() < 10 { 120 } else { 1 };
-            match log.append(&batch_of(&mut chance, number, size), NOW_MS) {
+            // Large batches until one finds no room, then small ones that still fit into the old segment.
+            match log.append(&batch_of(&mut chance, number, if refused { 1 } else { 400 }), NOW_MS) {
                 Ok(appended) => {
-                    let bytes = read_batch(&log, &appended);
-                    model.insert(appended.base_offset, bytes);
+                    model.insert(appended.base_offset, read_batch(&log, &appended));
                     number += 1;
                 }
-                Err(_) => break,
+                Err(_) => refused = true,
             }
         }
         script.heal();
@@ -55,6 +48,19 @@ fn a_roll_that_fails_half_way() {
         assert_eq!(check(&log, &model, |_| false, &context), 0, "{context}");
         check_next_offset(&mut log, end_of(&model), &context);
     }
+}
+
+/// Lets every change to the disk fail from the given one on, but for the writes of batches.
+fn fail_from(script: &Script, failing_step: usize) {
+    let counted = AtomicUsize::new(0);
+    script.fail_when(move |change| {
+        let is_log = |path: &std::path::Path| path.extension().is_some_and(|suffix| suffix == "log");
+        if matches!(change, Change::Write(path, ..) if is_log(path)) {
+            return None;
+        }
+        let step = counted.fetch_add(1, Ordering::Relaxed);
+        (step >= failing_step).then(|| std::io::Error::from_raw_os_error(24))
+    });
 }
 
 /// The batch that was just appended, as it stands in the file.

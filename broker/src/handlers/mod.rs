@@ -36,6 +36,8 @@ use fetch::FetchSessions;
 pub use hurry::Hurry;
 
 #[cfg(test)]
+mod oddities_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 /// What handlers work on: the rooms below, and the fetch sessions.

@@ -7,6 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::absent_is_fine;
+
 /// One change to the file system, in the order of the calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -62,12 +64,14 @@ impl Script {
     }
 
     /// Builds the folder that is left when the power fails after the first `kept` changes. All changes lay below
-    /// `from`; the image is built below `into`. With `unsynced` false, writes that no later sync covered are dropped.
+    /// `from`; the image is built below `into`. With `unsynced` false, what no later sync covered is dropped: bytes that
+    /// want a sync of their file, names that want a sync of their folder.
     pub fn crash_image(changes: &[Change], kept: usize, unsynced: bool, from: &Path, into: &Path) -> io::Result<()> {
         let happened = &changes[..kept];
         for (index, change) in happened.iter().enumerate() {
-            let durable = unsynced || is_synced(change, &happened[index + 1..]);
-            apply(change, durable, from, into)?;
+            if unsynced || is_durable(change, &happened[index + 1..]) {
+                apply(change, from, into)?;
+            }
         }
         Ok(())
     }
@@ -83,13 +87,21 @@ impl Script {
     }
 }
 
-/// Whether a write or cut is covered by a later sync of the same file, under whichever name it then had.
-fn is_synced(change: &Change, later: &[Change]) -> bool {
-    let (Change::Write(path, ..) | Change::SetLen(path, _)) = change else { return true };
-    let mut name = path.clone();
+/// Whether a later sync covers a change, under whichever names file and folder then had.
+fn is_durable(change: &Change, later: &[Change]) -> bool {
+    let (path, by_file) = match change {
+        Change::Write(path, ..) | Change::SetLen(path, _) => (path, true),
+        Change::CreateDir(path) | Change::CreateFile(path) => (path, false),
+        Change::Rename(_, path) | Change::RemoveFile(path) | Change::RemoveDir(path) => (path, false),
+        Change::Sync(_) | Change::SyncDir(_) => return true,
+    };
+    let first_name = if by_file { Some(path.as_path()) } else { path.parent() };
+    let Some(first_name) = first_name else { return true };
+    let mut name = first_name.to_owned();
     for change in later {
         match change {
-            Change::Sync(synced) if *synced == *path || *synced == name => return true,
+            Change::Sync(synced) if by_file && (synced == first_name || *synced == name) => return true,
+            Change::SyncDir(synced) if !by_file && *synced == name => return true,
             Change::Rename(old, new) if name.starts_with(old) => {
                 name = name.strip_prefix(old).map_or_else(|_| new.clone(), |rest| join(new, rest));
             }
@@ -99,20 +111,21 @@ fn is_synced(change: &Change, later: &[Change]) -> bool {
     false
 }
 
-fn apply(change: &Change, durable: bool, from: &Path, into: &Path) -> io::Result<()> {
+/// Makes a change in the image. Bytes of a file whose name was lost are lost with it.
+fn apply(change: &Change, from: &Path, into: &Path) -> io::Result<()> {
     use std::os::unix::fs::FileExt;
     let at = |path: &Path| path.strip_prefix(from).map_or_else(|_| path.to_owned(), |rest| join(into, rest));
-    let open = |path: &Path| std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(at(path));
-    match change {
+    let open = |path: &Path| std::fs::OpenOptions::new().write(true).open(at(path));
+    absent_is_fine(match change {
         Change::CreateDir(path) => std::fs::create_dir_all(at(path)),
-        Change::CreateFile(path) => open(path).map(drop),
-        Change::Write(path, position, bytes) if durable => open(path)?.write_all_at(bytes, *position),
-        Change::SetLen(path, len) if durable => open(path)?.set_len(*len),
+        Change::CreateFile(path) => std::fs::File::create(at(path)).map(drop),
+        Change::Write(path, position, bytes) => open(path).and_then(|file| file.write_all_at(bytes, *position)),
+        Change::SetLen(path, len) => open(path).and_then(|file| file.set_len(*len)),
         Change::Rename(old, new) => std::fs::rename(at(old), at(new)),
-        Change::RemoveFile(path) => std::fs::remove_file(at(path)).or(Ok(())),
-        Change::RemoveDir(path) => std::fs::remove_dir_all(at(path)).or(Ok(())),
-        Change::Write(..) | Change::SetLen(..) | Change::Sync(_) | Change::SyncDir(_) => Ok(()),
-    }
+        Change::RemoveFile(path) => std::fs::remove_file(at(path)),
+        Change::RemoveDir(path) => std::fs::remove_dir_all(at(path)),
+        Change::Sync(_) | Change::SyncDir(_) => Ok(()),
+    })
 }
 
 /// `join` that does not add a slash for an empty rest.
