@@ -30,9 +30,6 @@ use crate::storage::disk::Disk;
 use crate::topics::Topics;
 use crate::web::{ControlSocket, ListenerStatus, Status};
 
-/// A broker holds this file's lock while it uses a data folder; the name is Kafka's.
-pub const LOCK_FILE: &str = ".lock";
-
 /// A broker that serves.
 #[derive(Debug)]
 pub struct Broker {

@@ -11,7 +11,7 @@ Examples:
   cutaway                                   a broker on 127.0.0.1:9092, data in ./cutaway-data
   cutaway --port 0 --temp                   on a free port, and nothing left behind
   cutaway --config server.properties        with the settings of a real Kafka
-  cutaway --override log.segment.bytes=1048576 --override log.retention.minutes=5
+  cutaway --override log.segment.bytes=1048576 --override num.partitions=3
   cutaway --detach; cutaway status; cutaway stop
 
 Settings have Kafka's names. Where one is set more than once, this counts, the weakest first: Kafka's defaults,

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use cutaway::broker::LOCK_FILE;
 use cutaway::clock::{self, Clock, TimestampMs};
 use cutaway::storage::disk::Disk;
+use cutaway::topics::LOCK_FILE;
 
 use super::arguments::ResetOptions;
 use super::banner::shell_word;

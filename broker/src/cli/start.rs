@@ -9,6 +9,8 @@ use cutaway::broker::Broker;
 use cutaway::clock::Clock;
 use cutaway::config::BrokerConfig;
 use cutaway::storage::disk::Disk;
+use cutaway::web::Status;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{StartOptions, environment};
@@ -29,18 +31,42 @@ pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
     tell_notes(&config);
     if let Some(status) = converse(control::status(&config.log_dir))?? {
         anstream::print!("{}", banner::render(&status, "already serves", &Tools::find(false)));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(already_there(&options, &status));
     }
     if options.detach {
         return detach::run(&config);
     }
     logging::start(&options);
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime.context("cannot start the runtime")?.block_on(serve(config, &options));
     if let Some(folder) = temporary {
         Disk::default().remove_dir_all(&folder)?;
     }
     outcome
+}
+
+/// A second start is fine, unless it asked for another port: who waits for a broker there would wait for ever.
+fn already_there(options: &StartOptions, status: &Status) -> ExitCode {
+    let serves = |port: u16| status.listeners.iter().any(|listener| listener.address.ends_with(&format!(":{port}")));
+    match options.port {
+        Some(port) if port != 0 && !serves(port) => {
+            anstream::eprintln!(
+                "it does not listen on port {port}: stop it first, or start another broker with --data and a folder of its own"
+            );
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// Each partition holds three files open, so the soft limit of the shell, often 1024, is raised as far as it may be.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
 }
 
 /// The broker's life in this process.

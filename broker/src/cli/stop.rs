@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
-use cutaway::broker::LOCK_FILE;
 use cutaway::clock::Clock;
 use cutaway::config::limits::STOP_TIMEOUT_MS;
 use cutaway::storage::disk::Disk;
+use cutaway::topics::LOCK_FILE;
 
 use super::arguments::FolderOptions;
 use super::{banner, control, converse};

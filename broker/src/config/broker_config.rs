@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalogue;
 use super::definition::Definition;
 use super::listener::{self, Listener, ListenerSettings, Listeners};
-use super::settings::{Entry, Settings, SettingsError};
+use super::settings::{Entry, Origin, Settings, SettingsError};
 use super::topic_config::TopicConfig;
 use super::value::Value;
 
@@ -171,17 +171,29 @@ impl Reader<'_> {
     }
 
     fn listeners(&mut self) -> Listeners {
+        let listeners = self.entry("listeners").expect("listeners have a default");
+        let advertised = self.entry("advertised.listeners");
+        // Who says with a flag where to listen does not want clients sent to where a file says.
+        let is_flag = matches!(listeners.origin, Origin::Flag { .. });
+        let (passed_over, advertised) = match advertised {
+            Some(entry) if is_flag && entry.origin < listeners.origin => (Some(entry), None),
+            other => (None, other),
+        };
+        let note = passed_over
+            .map(|entry| format!("{entry} is passed over, because {} says where to listen", listeners.origin));
         let settings = ListenerSettings {
-            listeners: self.entry("listeners").expect("listeners have a default"),
-            advertised: self.entry("advertised.listeners"),
+            listeners,
+            advertised,
             protocol_map: self.entry("listener.security.protocol.map").expect("the map has a default"),
             controllers: self.list("controller.listener.names").iter().map(|name| name.to_uppercase()).collect(),
             allow_insecure: self.boolean("cutaway.allow.insecure.listeners"),
         };
-        listener::read(&settings).unwrap_or_else(|sentence| {
+        let mut found = listener::read(&settings).unwrap_or_else(|sentence| {
             self.sentences.push(sentence);
             Listeners::default()
-        })
+        });
+        found.notes.extend(note);
+        found
     }
 
     /// The catalogue's defaults of topics with what the broker's keys say over them.

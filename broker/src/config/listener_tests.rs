@@ -106,3 +106,15 @@ fn a_port_may_serve_ipv4_and_ipv6() {
     let found = read(&settings("PLAINTEXT://127.0.0.1:9092,EXTERNAL://[::1]:9092", None)).expect("legal");
     assert_eq!(found.listeners.len(), 2);
 }
+
+#[test]
+fn a_flag_that_says_where_to_listen_is_not_overruled_by_what_a_file_advertises() {
+    let file = b"listeners=PLAINTEXT://127.0.0.1:9092\nadvertised.listeners=PLAINTEXT://elsewhere:9092";
+    let settings = crate::config::Settings::default().with_file("server.properties", file).expect("a good file");
+    let by_file = settings.clone().resolve().expect("good settings");
+    assert_eq!(by_file.listeners[0].advertised_host, "elsewhere");
+    let by_flag = settings.with_flag("--port", "listeners", "PLAINTEXT://127.0.0.1:31014").resolve();
+    let by_flag = by_flag.expect("good settings");
+    assert_eq!(by_flag.listeners, [listener("PLAINTEXT", "127.0.0.1", 31014, "127.0.0.1", 0)]);
+    assert!(by_flag.notes.iter().any(|note| note.contains("passed over, because --port")), "{:?}", by_flag.notes);
+}

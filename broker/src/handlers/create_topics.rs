@@ -13,10 +13,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::errors::topic_code;
 use super::{Core, RequestContext};
 use crate::config::{EffectiveSetting, Source};
-use crate::topics::{NewTopic, Topic};
-
-/// KRaft's own topic, whose name Kafka gives to nobody.
-const CLUSTER_METADATA: &str = "__cluster_metadata";
+use crate::topics::{CLUSTER_METADATA, NewTopic, Topic};
 
 /// Creates one topic after the other; a topic is in the metadata by the time of the answer.
 pub(super) async fn handle(

@@ -18,13 +18,13 @@ const LONGEST_TRANSACTION_MS: i32 = 15 * 60 * 1000;
 ///
 /// One with a transactional id is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (53): transactions are not
 /// implemented, and this is the code on which every producer gives up at once instead of trying again.
-pub(super) fn handle(core: &Core, request: &InitProducerIdRequest) -> InitProducerIdResponse {
+pub(super) async fn handle(core: &Core, request: &InitProducerIdRequest) -> InitProducerIdResponse {
     let (id, epoch) = (request.producer_id.0, i64::from(request.producer_epoch));
     if (id == NONE) != (epoch == NONE) {
         return refused(ResponseError::InvalidRequest);
     }
     match &request.transactional_id {
-        None => new_identity(core),
+        None => new_identity(core).await,
         Some(id) if id.is_empty() => refused(ResponseError::InvalidRequest),
         Some(_) if !(1..=LONGEST_TRANSACTION_MS).contains(&request.transaction_timeout_ms) => {
             refused(ResponseError::InvalidTransactionTimeout)
@@ -33,8 +33,8 @@ pub(super) fn handle(core: &Core, request: &InitProducerIdRequest) -> InitProduc
     }
 }
 
-fn new_identity(core: &Core) -> InitProducerIdResponse {
-    match core.topics.new_producer_id() {
+async fn new_identity(core: &Core) -> InitProducerIdResponse {
+    match core.topics.new_producer_id().await {
         Ok(id) => InitProducerIdResponse::default().with_producer_id(ProducerId(id)).with_producer_epoch(0),
         Err(failure) => refused(storage_code(&failure)),
     }

@@ -99,7 +99,7 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
         ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
         ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
-        ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?)),
+        ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
         _ => Err(head.refuse("this API stands in the table but has no handler")),
     }
 }

@@ -27,7 +27,7 @@ const TOPIC_IDS_FROM: i16 = 13;
 const ZSTD_FROM: i16 = 7;
 
 /// No batch may decompress to more than this.
-const LARGEST_CONTENT_BYTES: usize = limits::MAX_DECOMPRESSED_BATCH_BYTES as usize;
+const LARGEST_CONTENT_BYTES: usize = limits::MAX_DECOMPRESSED_BATCH_BYTES;
 
 /// The client id that Kafka lets write to its internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";

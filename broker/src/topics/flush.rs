@@ -56,7 +56,7 @@ impl Flushes {
 }
 
 impl Partition {
-    /// After an append: asks for a flush when enough records wait for one, else makes sure that the timer runs.
+    /// Asks for a flush when enough records wait for one, else makes sure that the timer runs.
     pub(super) fn see_to_flush(&self, writer: &mut Writer) {
         if writer.log.unflushed_count() == 0 {
             return;
@@ -71,6 +71,14 @@ impl Partition {
             && !std::mem::replace(&mut writer.is_timer_set, true)
         {
             self.set_timer(flush_ms);
+        }
+    }
+
+    /// After a start: the timer runs for what a kill left unflushed, as if it had just been appended.
+    pub(super) fn see_to_what_is_found(&self) {
+        // An unusable log has nothing to flush.
+        if let Ok(mut writer) = self.writer() {
+            self.see_to_flush(&mut writer);
         }
     }
 

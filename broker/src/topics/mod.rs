@@ -35,6 +35,7 @@ use crate::storage::{Error, Result};
 
 pub use creation::NewTopic;
 pub use error::TopicError;
+pub use folder::{CLUSTER_METADATA, LOCK_FILE};
 pub use partition::{Isolation, Partition, PartitionRead};
 pub use waiter::FetchWaiter;
 
@@ -164,9 +165,14 @@ impl Topics {
         outcome.unwrap_or_else(|broken| Err(self.interrupted("delete a topic in", broken).into()))
     }
 
-    /// A producer id that no one was given before, also across kills.
-    pub fn new_producer_id(&self) -> Result<i64> {
-        self.folder.new_producer_id()
+    /// A producer id that no one was given before, also across kills. Only one in a thousand waits for the disk.
+    pub async fn new_producer_id(&self) -> Result<i64> {
+        if let Some(id) = self.folder.producer_id_at_hand() {
+            return Ok(id);
+        }
+        let folder = Arc::clone(&self.folder);
+        let outcome = tokio::task::spawn_blocking(move || folder.take_producer_id()).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("take producer ids from", broken)))
     }
 
     /// Flushes and closes every log, writes the checkpoints and the clean-shutdown file. Nothing can be appended,

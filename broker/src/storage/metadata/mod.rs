@@ -219,14 +219,23 @@ impl Metadata {
 
     /// Advances a number durably; returns what it was.
     fn take(&self, key: &str, count: i64) -> Result<i64> {
-        let mut before = 0;
+        let (mut before, mut after) = (0, None);
         self.change(|transaction| {
             let mut numbers = transaction.open_table(NUMBERS)?;
             before = numbers.get(key)?.map_or(0, |number| number.value());
-            numbers.insert(key, before + count)?;
+            after = before.checked_add(count).filter(|_| before >= 0);
+            if let Some(after) = after {
+                numbers.insert(key, after)?;
+            }
             Ok(())
         })?;
-        Ok(before)
+        match after {
+            Some(_) => Ok(before),
+            None => Err(Error::io("commit to", &self.path)(std::io::Error::other(format!(
+                "the numbers for \"{key}\" are used up: it stands at {before}; move the file away while the broker is \
+                 stopped, and the next start makes a new one from the folders"
+            )))),
+        }
     }
 
     /// Makes one durable commit.

@@ -5,7 +5,8 @@
 //! delete:  metadata "deleting" → registry → folders renamed → metadata forgets → checkpoints → answer … files removed
 //! ```
 //!
-//! The next start removes what was not finished; see `reconcile`.
+//! What the disk keeps from being finished is finished before the name is used again, or else by the next start; see
+//! `reconcile`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use super::names::deleted_folder_name;
 use super::open::leader_epoch;
 use super::unknown::overrides_of_internal;
-use super::{DataFolder, log_options, parallel};
+use super::{Changes, DataFolder, log_options, parallel};
 use crate::config::TopicConfig;
 use crate::journal::Event;
 use crate::names::{Principal, TopicId, TopicName, TopicPartition};
@@ -54,18 +55,19 @@ impl DataFolder {
         wanted: &NewTopic,
         automatically: bool,
     ) -> std::result::Result<Arc<Topic>, TopicError> {
-        let changes = self.changes();
+        let mut changes = self.changes();
         if changes.stopped {
             return Err(self.stopping("create a topic in").into());
         }
         let (mut topic, config) = self.plan(wanted)?;
+        self.finish_namesakes(&mut changes, &topic.name)?;
         self.metadata.put_topic(&topic)?;
         let partitions = self.create_logs(&topic, &config).and_then(|partitions| {
             topic.state = TopicState::Live;
             self.metadata.put_topic(&topic)?;
             Ok(partitions)
         });
-        let partitions = partitions.inspect_err(|_| self.abandon(&topic))?;
+        let partitions = partitions.inspect_err(|_| self.abandon(&mut changes, &topic))?;
         let created = Arc::new(Topic::new(&topic, config, partitions));
         self.registry.insert(&created);
         self.upkeep.note_change();
@@ -81,12 +83,13 @@ impl DataFolder {
 
     /// Deletes a topic: it is gone when this returns, its files a while later. Blocks.
     pub(in crate::topics) fn delete(&self, by: &Principal, topic: &Topic) -> std::result::Result<(), TopicError> {
-        let changes = self.changes();
+        let mut changes = self.changes();
         if changes.stopped {
             return Err(self.stopping("delete a topic in").into());
         }
         let topic = self.registry.get_by_id(topic.id).ok_or(TopicError::Unknown)?;
-        self.metadata.put_topic(&topic.record(TopicState::Deleting))?;
+        let record = topic.record(TopicState::Deleting);
+        self.metadata.put_topic(&record)?;
         self.registry.remove(&topic);
         let renamed = self.retire(&topic);
         self.journal.record(|| Event::TopicDeleted {
@@ -94,10 +97,8 @@ impl DataFolder {
             topic_id: topic.id.to_string(),
             by: by.to_string(),
         });
-        let renamed = renamed?;
-        self.metadata.remove_topics(&[topic.id])?;
-        // A namesake may be created at once: it must not inherit this one's offsets.
-        self.write_checkpoints()?;
+        let forgotten = renamed.and_then(|renamed| self.forget(&record).map(|()| renamed));
+        let renamed = forgotten.inspect_err(|_| changes.unfinished.push(record))?;
         let delay = Duration::from_millis(u64::try_from(self.config.log_segment_delete_delay_ms).unwrap_or(0));
         remove_later(&self.disk, &self.upkeep, renamed, delay);
         Ok(())
@@ -127,26 +128,46 @@ impl DataFolder {
         partitions
     }
 
-    /// Removes what a failed creation left. Where that fails too, the next start does it.
-    fn abandon(&self, topic: &TopicRecord) {
-        let remove = || -> Result<()> {
-            for partition in 0..topic.partition_count {
-                let dir = self.partition_dir(&topic.name, partition);
-                // A folder that was there before belongs to another topic, or to nobody.
-                let owner = identity::read_topic_id(&self.disk, &dir.join(PARTITION_METADATA_FILE));
-                if self.disk.exists(&dir) && owner.is_ok_and(|owner| owner == Some(topic.id)) {
-                    self.disk.remove_dir_all(&dir)?;
-                }
-            }
-            self.disk.sync_dir(&self.path)?;
-            self.metadata.remove_topics(&[topic.id])
-        };
-        if let Err(error) = remove() {
+    /// Removes what a failed creation left. Where that fails too, it is done before the name is used again, or by the
+    /// next start.
+    fn abandon(&self, changes: &mut Changes, topic: &TopicRecord) {
+        if let Err(error) = self.remove_folders(topic).and_then(|()| self.forget(topic)) {
             tracing::warn!(
                 "topic {} could not be created, and what is there of it waits for the next start: {error}",
                 topic.name
             );
+            changes.unfinished.push(topic.clone());
         }
+    }
+
+    /// Finishes with former topics of a name that is to be used again.
+    fn finish_namesakes(&self, changes: &mut Changes, name: &TopicName) -> Result<()> {
+        while let Some(at) = changes.unfinished.iter().position(|topic| topic.name == *name) {
+            self.remove_folders(&changes.unfinished[at])?;
+            self.forget(&changes.unfinished[at])?;
+            changes.unfinished.swap_remove(at);
+        }
+        Ok(())
+    }
+
+    /// Removes the folders that say that they are this topic's.
+    fn remove_folders(&self, topic: &TopicRecord) -> Result<()> {
+        for partition in 0..topic.partition_count {
+            let dir = self.partition_dir(&topic.name, partition);
+            // A folder that was there before belongs to another topic, or to nobody.
+            let owner = identity::read_topic_id(&self.disk, &dir.join(PARTITION_METADATA_FILE));
+            if self.disk.exists(&dir) && owner.is_ok_and(|owner| owner == Some(topic.id)) {
+                self.disk.remove_dir_all(&dir)?;
+            }
+        }
+        self.disk.sync_dir(&self.path)
+    }
+
+    /// Takes a topic whose folders are gone out of the metadata and the checkpoints: the next one of its name must not
+    /// inherit its offsets.
+    fn forget(&self, topic: &TopicRecord) -> Result<()> {
+        self.metadata.remove_topics(&[topic.id])?;
+        self.write_checkpoints()
     }
 
     /// Renames the folders of a topic that is being deleted.

@@ -22,6 +22,7 @@ mod names;
 mod open;
 mod ownership;
 mod parallel;
+mod producer_ids;
 mod reconcile;
 mod unknown;
 
@@ -29,9 +30,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::change::{automatic, remove_later};
+pub use self::open::LOCK_FILE;
+pub use self::reconcile::CLUSTER_METADATA;
 use uuid::Uuid;
 
 use self::checkpoints::Checkpoints;
+use self::producer_ids::ProducerIds;
 use super::registry::Registry;
 use super::upkeep::Upkeep;
 use crate::config::{BrokerConfig, TopicConfig};
@@ -40,7 +44,7 @@ use crate::names::{TopicName, TopicPartition};
 use crate::storage::checkpoint::identity::{CLEAN_SHUTDOWN_FILE, render_clean_shutdown};
 use crate::storage::disk::{Disk, DiskFile};
 use crate::storage::log::LogOptions;
-use crate::storage::metadata::{Metadata, PRODUCER_ID_BLOCK_SIZE};
+use crate::storage::metadata::{Metadata, TopicRecord};
 use crate::storage::{Error, Result};
 
 /// An open data folder.
@@ -52,43 +56,26 @@ pub(super) struct DataFolder {
     journal: Journal,
     pub(super) cluster_id: String,
     metadata: Metadata,
-    /// The number of this start; see [`TopicRecord::first_run`](crate::storage::metadata::TopicRecord::first_run).
+    /// The number of this start; see [`TopicRecord::first_run`].
     run: i64,
     pub(super) registry: Registry,
     pub(super) upkeep: Arc<Upkeep>,
     /// Topics are made and deleted one after another; readers never wait for this.
     changes: Mutex<Changes>,
-    producer_ids: Mutex<ProducerIds>,
+    producer_ids: ProducerIds,
     checkpoints: Mutex<Checkpoints>,
     /// Keeps other brokers out.
     _lock: DiskFile,
 }
 
-/// Whether topics may be made and deleted.
+/// Whether topics may be made and deleted, and which of them the disk left half made or half deleted.
 #[derive(Debug, Default)]
 struct Changes {
     stopped: bool,
-}
-
-/// Producer ids that were taken from the metadata but not yet given out. What is left is lost at a stop, never reused.
-#[derive(Debug, Default)]
-struct ProducerIds {
-    next: i64,
-    end: i64,
+    unfinished: Vec<TopicRecord>,
 }
 
 impl DataFolder {
-    /// A producer id that no one was given before.
-    pub(super) fn new_producer_id(&self) -> Result<i64> {
-        let mut ids = self.producer_ids.lock().unwrap_or_else(PoisonError::into_inner);
-        if ids.next == ids.end {
-            ids.next = self.metadata.take_producer_id_block()?;
-            ids.end = ids.next + PRODUCER_ID_BLOCK_SIZE;
-        }
-        ids.next += 1;
-        Ok(ids.next - 1)
-    }
-
     /// Writes those checkpoints that changed since they were last written.
     pub(super) fn write_checkpoints(&self) -> Result<()> {
         let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 use super::checkpoints::Checkpoints;
 use super::findings::Findings;
 use super::ownership::{self, Owned};
+use super::producer_ids::{ProducerIds, highest_plausible};
 use super::reconcile::{self, Reconciled};
-use super::{Changes, DataFolder, ProducerIds, log_options, parallel, refused};
+use super::{Changes, DataFolder, log_options, parallel, refused};
 use crate::clock::Clock;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::journal::Journal;
@@ -28,8 +29,8 @@ use crate::topics::partition::{Partition, Unusable};
 use crate::topics::registry::Registry;
 use crate::topics::upkeep::Upkeep;
 
-/// Another broker holds this file's lock while it uses the folder.
-const LOCK_FILE: &str = ".lock";
+/// A broker holds this file's lock while it uses a data folder; the name is Kafka's.
+pub const LOCK_FILE: &str = ".lock";
 
 /// What the data folder says about all logs.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ struct Job<'a> {
     dir: PathBuf,
 }
 
-/// A log that was opened or found unusable, what recovery found, and the highest producer id in it.
+/// A log that was opened or found unusable, what recovery found, and the highest plausible producer id in it.
 struct Outcome {
     partition: Arc<Partition>,
     findings: Vec<Finding>,
@@ -81,11 +82,16 @@ impl DataFolder {
             run,
             registry: Registry::default(),
             changes: Mutex::new(Changes::default()),
-            producer_ids: Mutex::new(ProducerIds::default()),
+            producer_ids: ProducerIds::new(),
             checkpoints: Mutex::new(Checkpoints::default()),
             _lock: lock,
         };
-        folder.open_topics(&topics, &history, &mut findings)?;
+        let highest_producer_id = folder.open_topics(&topics, &history, &mut findings);
+        // The metadata knows which ids it gave out. One that gave out none may be the successor of a lost file: then the
+        // logs tell. Later they are not asked, because clients may write any id into them.
+        if highest_producer_id >= 0 && folder.metadata.next_producer_id()? == 0 {
+            folder.metadata.raise_next_producer_id(highest_producer_id)?;
+        }
         if history.is_stale(&folder.registry) {
             folder.write_checkpoints()?;
         }
@@ -97,8 +103,8 @@ impl DataFolder {
         Ok((folder, deleted))
     }
 
-    /// Opens the logs of all topics, and registers the topics.
-    fn open_topics(&self, topics: &[TopicRecord], history: &History, findings: &mut Findings) -> Result<()> {
+    /// Opens the logs of all topics, and registers the topics. Returns the highest producer id in them.
+    fn open_topics(&self, topics: &[TopicRecord], history: &History, findings: &mut Findings) -> i64 {
         let configs: Vec<TopicConfig> = topics.iter().map(|topic| self.config_of(topic, findings)).collect();
         let jobs: Vec<Job<'_>> =
             topics.iter().zip(&configs).flat_map(|(topic, config)| self.jobs(topic, config)).collect();
@@ -111,15 +117,12 @@ impl DataFolder {
                 let id = outcome.partition.id().clone();
                 outcome.findings.into_iter().for_each(|finding| findings.add_recovered(&id, finding));
                 highest_producer_id = highest_producer_id.max(outcome.highest_producer_id);
+                outcome.partition.see_to_what_is_found();
                 partitions.push(outcome.partition);
             }
             self.registry.insert(&Arc::new(Topic::new(topic, config, partitions)));
         }
-        // Producer ids come from the logs too: the metadata may be newer than they are, or not even ours.
-        if highest_producer_id >= self.metadata.next_producer_id()? {
-            self.metadata.raise_next_producer_id(highest_producer_id)?;
-        }
-        Ok(())
+        highest_producer_id
     }
 
     fn jobs<'a>(&self, topic: &'a TopicRecord, config: &'a TopicConfig) -> impl Iterator<Item = Job<'a>> {
@@ -137,7 +140,7 @@ impl DataFolder {
         let upkeep = Arc::clone(&self.upkeep);
         match self.open_or_create(job, leader_epoch, history) {
             Ok((log, findings)) => {
-                let highest_producer_id = log.producer_ids().max().unwrap_or(-1);
+                let highest_producer_id = highest_plausible(log.producer_ids());
                 let partition = Partition::new(id.clone(), log, config, upkeep);
                 Outcome { partition, findings, highest_producer_id }
             }

@@ -2,8 +2,8 @@
 //!
 //! | metadata says | the folders | what happens |
 //! |---|---|---|
-//! | creating | some, all or none are there | removed: nobody was told that the topic exists |
-//! | deleting | some have their name still | renamed like the others, and forgotten |
+//! | creating | some, all or none are there | its own are removed: nobody was told that the topic exists |
+//! | deleting | some have their name still | its own are renamed like the others, and forgotten |
 //! | live | one is missing | an empty log takes its place, and that is reported |
 //! | live | there are more | they are served too: the metadata is older than they are |
 //! | nothing | there are some | they are served, see [`unknown`](super::unknown) |
@@ -25,8 +25,8 @@ use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::disk::Disk;
 use crate::storage::metadata::{Metadata, TopicRecord, TopicState};
 
-/// Kafka keeps its metadata in a log of this name; ours is in redb.
-const CLUSTER_METADATA: &str = "__cluster_metadata";
+/// Kafka keeps its metadata in a log of this name, which no topic may have; ours is in redb.
+pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 
 /// What there is to serve, and what there is to remove.
 #[derive(Debug, Default)]
@@ -73,9 +73,7 @@ fn look_around(disk: &Disk, folder: &Path) -> Result<(Folders, Vec<PathBuf>)> {
     Ok((folders, deleted))
 }
 
-/// Renames the folders of topics that were half created or half deleted, and forgets the topics. Where the metadata could
-/// not be changed at the time, because the disk was full, a topic of the same name may have been made since: its folders
-/// are its own.
+/// Renames the folders of topics that were half created or half deleted, and forgets the topics.
 fn finish(
     disk: &Disk,
     folder: &Path,
@@ -86,19 +84,19 @@ fn finish(
 ) -> Result<Vec<PathBuf>> {
     let mut renamed = Vec::new();
     for topic in unfinished {
-        let namesake = live.iter().find(|other| other.name == topic.name);
-        for (partition, path) in folders.remove(&topic.name).unwrap_or_default() {
-            let owner = identity::read_topic_id(disk, &path.join(PARTITION_METADATA_FILE)).ok().flatten();
-            if let Some(namesake) = namesake
-                && owner != Some(topic.id)
-                && partition < namesake.partition_count
-            {
-                folders.entry(topic.name.clone()).or_default().insert(partition, path);
-                continue;
-            }
+        let has_namesake = live.iter().any(|other| other.name == topic.name);
+        let (own, others) = folders
+            .remove(&topic.name)
+            .unwrap_or_default()
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, path)| is_folder_of(disk, path, topic, has_namesake));
+        for (partition, path) in own {
             let to = folder.join(deleted_folder_name(&TopicPartition { topic: topic.name.clone(), partition }));
             disk.rename(&path, &to)?;
             renamed.push(to);
+        }
+        if !others.is_empty() {
+            folders.insert(topic.name.clone(), others);
         }
         tracing::info!("finished what a stop interrupted: topic {} was {:?} and is removed", topic.name, topic.state);
     }
@@ -108,6 +106,16 @@ fn finish(
         metadata.remove_topics(&ids)?;
     }
     Ok(renamed)
+}
+
+/// Whether a folder of an unfinished topic's name is that topic's: a topic of the same name may have been made since, and
+/// others may have put folders there. One that does not say whose it is, as when its creation was cut short, is taken for
+/// the unfinished topic's unless there is a live one that it may belong to.
+fn is_folder_of(disk: &Disk, path: &Path, topic: &TopicRecord, has_namesake: bool) -> bool {
+    match identity::read_topic_id(disk, &path.join(PARTITION_METADATA_FILE)) {
+        Ok(Some(owner)) => owner == topic.id,
+        Ok(None) | Err(_) => !has_namesake,
+    }
 }
 
 /// A topic that is known, with as many partitions as there are folders for.

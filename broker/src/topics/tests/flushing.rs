@@ -92,6 +92,24 @@ async fn the_timer_flushes_what_nobody_waits_for() {
 }
 
 #[tokio::test]
+async fn the_timer_runs_for_what_a_kill_left_unflushed() {
+    let mut bench = Bench::new().with("log.flush.interval.ms", "3600000");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 2).await;
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    drop((topics, topic));
+    let topic = bench.topics().get("t").expect("there");
+    let is_timer_set = |partition: usize| topic.partitions[partition].writer().expect("usable").is_timer_set;
+    assert!(is_timer_set(0));
+    assert!(!is_timer_set(1), "there is nothing to flush");
+
+    drop(topic);
+    bench = bench.with("log.flush.interval.ms", "1");
+    let topic = bench.topics().get("t").expect("there");
+    topic.partitions[0].flushes().expect("usable").reached(1).await.expect("flushed");
+}
+
+#[tokio::test]
 async fn without_a_timer_nothing_is_flushed() {
     let bench = Bench::new().with("log.flush.interval.ms", &i64::MAX.to_string());
     let topics = bench.topics();

@@ -3,6 +3,7 @@
 mod crashing;
 mod flushing;
 mod opening;
+mod producer_ids;
 mod wishes;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::config::Settings;
 use crate::journal::Event;
 use crate::storage::batch::{BatchBuilder, Compression, RecordBatch};
 use crate::storage::disk::{Change, Script};
+use crate::storage::metadata::{METADATA_FILE, Metadata};
 
 /// A data folder, the script of its disk, and what a broker is told.
 struct Bench {
@@ -223,6 +225,34 @@ async fn a_creation_that_fails_leaves_nothing_and_can_be_tried_again() {
         assert!(!bench.names_in_folder().iter().any(|name| name.starts_with("t-")));
     }
     create(&topics, "t", 3).await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_fails_is_finished_before_its_name_is_used_again() {
+    let no_rename = |change: &Change| matches!(change, Change::Rename(path, _) if path.ends_with("t-1"));
+    let no_checkpoint = |change: &Change| matches!(change, Change::Rename(_, path) if path.ends_with("recovery-point-offset-checkpoint"));
+    for fails in [no_rename, no_checkpoint] as [fn(&Change) -> bool; 2] {
+        let bench = Bench::new();
+        let topics = bench.topics();
+        let first = create(&topics, "t", 2).await;
+        first.partitions[1].append(&batch("gone")).await.expect("appended");
+        bench.script.fail_when(move |change| fails(change).then(|| io::ErrorKind::Other.into()));
+        topics.delete(&Principal::anonymous(), &first).await.expect_err("the disk refused");
+        bench.script.heal();
+
+        let second = create(&topics, "t", 2).await;
+        second.partitions[0].append(&batch("kept")).await.expect("appended");
+        assert!(bench.file("recovery-point-offset-checkpoint").starts_with("0\n0\n"), "and so are its offsets");
+        let id = second.id;
+        drop((topics, first, second));
+        let metadata = Metadata::open(&Disk::default(), &bench.data().join(METADATA_FILE), None).expect("opened");
+        assert_eq!(metadata.topics().expect("readable").len(), 1, "the first topic is forgotten");
+        drop(metadata);
+        let topics = bench.topics();
+        let there = topics.get("t").expect("the second topic is there");
+        assert_eq!((there.id, there.partitions.len(), there.partitions[0].high_watermark()), (id, 2, 1));
+        assert_eq!(there.partitions[1].high_watermark(), 0);
+    }
 }
 
 #[tokio::test]
