@@ -103,7 +103,8 @@ impl Broker {
     /// # Errors
     /// When the disk failed; what was acknowledged is as safe as after a kill.
     pub async fn shutdown(self) -> storage::Result<()> {
-        // Half of the time for clients, half for the disk.
+        // Half of the time is for clients. The other half is what a healthy disk needs at most; a slow one gets all that
+        // it asks for, because a flush that is cut short would make the next start a recovery.
         self.server.shutdown(Duration::from_millis(SHUTDOWN_DEADLINE_MS / 2)).await;
         self.control.close(&self.clock).await;
         self.topics.close().await

@@ -50,6 +50,11 @@ impl Clock {
         Instant::now()
     }
 
+    /// The monotonic time since an earlier reading.
+    pub fn elapsed_since(&self, start: Instant) -> Duration {
+        start.elapsed()
+    }
+
     /// Sleeps for `duration` of monotonic time.
     pub async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;

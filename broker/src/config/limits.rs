@@ -21,7 +21,7 @@ pub const JOURNAL_SUBSCRIBER_EVENTS: usize = 256;
 /// The most lines of its story that the broker tells in a second.
 pub const STORY_LINES_PER_SECOND: u32 = 5;
 
-/// How long a clean stop may take: answers in flight, flushes, checkpoints.
+/// How long a clean stop may take on a healthy disk: answers in flight, flushes, checkpoints.
 pub const SHUTDOWN_DEADLINE_MS: u64 = 2_000;
 
 /// The most that is read of an answer on the control socket.

@@ -17,7 +17,7 @@ const LENGTH_SIZE: usize = 4;
 pub struct Call {
     pub(super) head: Head,
     pub(super) body: Bytes,
-    client_id: Bytes,
+    pub(super) client_id: Bytes,
 }
 
 /// What the answer to a request depends on besides its body.

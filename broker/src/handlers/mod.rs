@@ -80,7 +80,9 @@ impl Core {
 /// When Kafka would close the connection: an unknown API or version, a body that does not decode, or a failure of a
 /// request that wants no answer.
 pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result<Answer, Hangup> {
-    let Call { head, body, .. } = call;
+    let Call { head, body, client_id } = call;
+    // It is a slice of the frame, which a fetch that waits must not keep in memory.
+    drop(client_id);
     let Some(api) = Api::of(head.api_key) else { return Err(head.refuse("this broker does not know this API")) };
     if !api.speaks(head.version) {
         if api.key == ApiKey::ApiVersions {

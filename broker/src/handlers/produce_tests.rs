@@ -5,7 +5,9 @@ use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 
 use super::*;
 use crate::handlers::tests::{ask, core_in_folder, create, produce, records};
+use crate::names::Principal;
 use crate::storage::batch::{BatchBuilder, BatchHeader, crc_of};
+use crate::topics::NewTopic;
 
 const NOW: i64 = 1_795_443_260_703;
 
@@ -135,6 +137,101 @@ async fn zstd_needs_version_7() {
         let response = ask(&core, &request, version).await;
         assert_eq!(response.responses[0].partition_responses[0].error_code, code, "version {version}");
     }
+}
+
+/// A request to the partitions from 0 on of topic `t`.
+fn to_partitions(batches: impl IntoIterator<Item = Bytes>) -> ProduceRequest {
+    let mut request = produce("t", uuid::Uuid::nil(), 9, None);
+    let partition = request.topic_data[0].partition_data.remove(0);
+    let with = |(index, records)| partition.clone().with_index(index).with_records(Some(records));
+    request.topic_data[0].partition_data = (0..).zip(batches).map(with).collect();
+    request
+}
+
+/// A core with a topic `t` of so many partitions, and how often it flushes.
+async fn core_with_topic(partitions: i32, flush_messages: &str) -> (Arc<Core>, tempfile::TempDir) {
+    let (core, folder) = core_in_folder(|_| {});
+    let configs = vec![("flush.messages".into(), Some(flush_messages.into()))];
+    let wish = NewTopic { name: "t".into(), partitions, replication_factor: 1, configs, ..NewTopic::default() };
+    core.topics.create(&Principal::anonymous(), wish, false).await.expect("created");
+    (core, folder)
+}
+
+fn ends(core: &Core) -> Vec<i64> {
+    core.topics
+        .get("t")
+        .expect("it was created")
+        .partitions
+        .iter()
+        .map(|partition| partition.log_end_offset())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_format_of_the_future_fails_the_whole_request() {
+    let (core, _folder) = core_with_topic(2, "1000").await;
+    let good = batch(NOW).build().bytes().clone();
+    let response = ask(&core, &to_partitions([good, changed(|bytes| bytes[16] = 3)]), 9).await;
+    for answer in &response.responses[0].partition_responses {
+        assert_eq!((answer.error_code, answer.base_offset, answer.log_start_offset), (2, -1, -1));
+        assert_eq!(answer.error_message.as_deref(), Some("Invalid magic found in record: 3"));
+    }
+    assert_eq!(ends(&core), [0, 0]);
+}
+
+#[tokio::test]
+async fn all_batches_of_a_request_are_appended_before_the_first_flush_is_awaited() {
+    let (core, _folder) = core_with_topic(20, "1").await;
+    let request = to_partitions(vec![batch(NOW).build().bytes().clone(); 20]);
+    let mut answer = Box::pin(ask(&core, &request, 9));
+    let first = poll_fn(|task| Poll::Ready(answer.as_mut().poll(task))).await;
+    assert_eq!(ends(&core), [1; 20]);
+    let response = match first {
+        Poll::Ready(response) => response,
+        Poll::Pending => answer.await,
+    };
+    let partitions = &response.responses[0].partition_responses;
+    assert!(partitions.iter().all(|partition| partition.error_code == 0), "{partitions:?}");
+    assert!(partitions.iter().map(|partition| partition.index).eq(0..20));
+}
+
+#[tokio::test]
+async fn a_batch_that_decompresses_to_much_leaves_the_runtimes_thread() {
+    let (core, _folder) = core_with_topic(1, "1000").await;
+    let of_zeros = |count| {
+        let mut batch = BatchBuilder::new(Compression::Zstd);
+        batch.push(NOW, None, Some(&vec![0; count]), &[]);
+        batch.build().bytes().clone()
+    };
+    let (small, bomb) = (of_zeros(1000), of_zeros(16 * SMALL_CONTENT_BYTES));
+    assert!(bomb.len() < SMALL_COMPRESSED_BYTES);
+    for (offset, records, in_place) in [(0, small, true), (1, bomb, false)] {
+        let request = to_partitions([records]);
+        let mut answer = Box::pin(ask(&core, &request, 9));
+        let first = poll_fn(|task| Poll::Ready(answer.as_mut().poll(task))).await;
+        assert_eq!(first.is_ready(), in_place, "offset {offset}");
+        let response = match first {
+            Poll::Ready(response) => response,
+            Poll::Pending => answer.await,
+        };
+        let partition = &response.responses[0].partition_responses[0];
+        assert_eq!((partition.error_code, partition.base_offset), (0, offset));
+    }
+}
+
+#[tokio::test]
+async fn many_compressed_batches_make_pauses() {
+    let (core, _folder) = core_with_topic(9, "1000").await;
+    let mut compressed = BatchBuilder::new(Compression::Zstd);
+    compressed.push(NOW, None, Some(b"v"), &[]);
+    let request = to_partitions(vec![compressed.build().bytes().clone(); 9]);
+    let mut answer = Box::pin(ask(&core, &request, 9));
+    for appended in [4, 8] {
+        assert!(poll_fn(|task| Poll::Ready(answer.as_mut().poll(task))).await.is_pending());
+        assert_eq!(ends(&core).iter().sum::<i64>(), appended);
+    }
+    answer.await;
+    assert_eq!(ends(&core), [1; 9]);
 }
 
 #[test]

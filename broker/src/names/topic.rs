@@ -7,9 +7,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
-/// The longest topic name, as in Kafka's `Topic.MAX_NAME_LENGTH`.
-const MAX_NAME_LENGTH: usize = 249;
-
 /// A legal topic name: 1 to 249 characters of `[a-zA-Z0-9._-]`, neither `.` nor `..`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicName(Arc<str>);
@@ -20,6 +17,9 @@ pub struct TopicName(Arc<str>);
 pub struct InvalidTopicName(String);
 
 impl TopicName {
+    /// The bytes of the longest name, as in Kafka's `Topic.MAX_NAME_LENGTH`.
+    pub const MAX_LENGTH: usize = 249;
+
     /// Checks a text by Kafka's rules.
     pub fn parse(text: &str) -> Result<TopicName, InvalidTopicName> {
         let refuse = |why: String| Err(InvalidTopicName(why));
@@ -29,8 +29,9 @@ impl TopicName {
         if text == "." || text == ".." {
             return refuse(format!("'{text}' is not allowed"));
         }
-        if text.len() > MAX_NAME_LENGTH {
-            return refuse(format!("the length of '{text}' is longer than the max allowed length {MAX_NAME_LENGTH}"));
+        let limit = TopicName::MAX_LENGTH;
+        if text.len() > limit {
+            return refuse(format!("the length of '{text}' is longer than the max allowed length {limit}"));
         }
         if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
             return refuse(format!(

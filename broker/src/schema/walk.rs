@@ -6,12 +6,13 @@ use std::ops::Range;
 
 use super::reader::Reader;
 use super::{Event, Field, Malformed, Message, Path, Type, Value, Visitor, Why, table};
+use crate::config::limits;
 
 /// The elements that all arrays and tag sections of one message may have together.
 ///
 /// Elements are where memory grows: an empty string is one byte on the wire and up to 232 bytes decoded. This many of the
 /// largest are 23 MB, and no client asks about as many partitions at once.
-pub const MAX_ELEMENTS: usize = 100_000;
+pub const MAX_ELEMENTS: usize = limits::MAX_REQUEST_ELEMENTS;
 
 /// Strings end here, as in Kafka, also where a compact length could say more.
 const MAX_STRING_BYTES: usize = i16::MAX as usize;

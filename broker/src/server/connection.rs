@@ -71,11 +71,24 @@ pub(super) struct Connection {
     frames: Frames,
     outbox: Outbox,
     stopping: watch::Receiver<bool>,
-    /// The share of the budget that the frame being read or handled has taken.
+    /// The share of the budget that the frame being read has taken; it goes along with the whole frame.
     budget: Option<OwnedSemaphorePermit>,
     /// When the frame that has begun must be complete.
     frame_deadline: Option<Instant>,
     request_count: u64,
+}
+
+/// A large frame and its share of the budget, which is free again as soon as nobody holds the bytes: a Produce keeps
+/// it until it is answered, while a Fetch that waits for records does not.
+struct Budgeted {
+    frame: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Budgeted {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
 }
 
 impl Connection {
@@ -129,8 +142,11 @@ impl Connection {
     async fn handle_frames(&mut self) -> Result<(), Goodbye> {
         while let Some(frame) = self.frames.next()? {
             self.frame_deadline = None;
+            let frame = match self.budget.take() {
+                Some(share) => Bytes::from_owner(Budgeted { frame, _share: share }),
+                None => frame,
+            };
             self.handle(frame).await?;
-            self.budget = None;
             if self.outbox.is_full() {
                 self.flush().await?;
             }
@@ -294,7 +310,7 @@ impl From<Hangup> for Goodbye {
 }
 
 /// Waits for a parked answer. When the client leaves or the broker stops, the handler is told to answer now: it is
-/// never dropped half-way, so that whatever it does to topics is done whole.
+/// not dropped half-way, so that whatever it does to topics is done whole. Only the deadline of a stop cuts it off.
 async fn parked(
     stream: &mut TcpStream,
     frames: &mut Frames,
@@ -302,9 +318,7 @@ async fn parked(
     stopping: &mut watch::Receiver<bool>,
     mut answer: std::pin::Pin<&mut impl Future<Output = Result<Answer, Hangup>>>,
 ) -> Result<Answer, Hangup> {
-    if frames.is_empty() {
-        frames.release();
-    }
+    frames.release();
     let mut watching = true;
     loop {
         tokio::select! {

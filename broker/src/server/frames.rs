@@ -89,10 +89,9 @@ impl Frames {
         self.buffer.capacity() > LARGEST_BLIND_READ
     }
 
-    /// Gives the memory back; only for an empty buffer.
+    /// Gives back the memory that frames were read into. What waits behind them, a blind read at most, is moved.
     pub(super) fn release(&mut self) {
-        debug_assert!(self.buffer.is_empty());
-        self.buffer = BytesMut::new();
+        self.buffer = BytesMut::from(&self.buffer[..]);
     }
 
     /// Gives back what a giant frame has left behind.

@@ -112,7 +112,7 @@ impl Server {
     }
 
     /// Stops accepting, has parked requests answered at once and closes every connection; what is not closed when
-    /// the deadline has passed is cut off.
+    /// the deadline has passed is cut off: to its client that is what a kill would be, a request without an answer.
     pub async fn shutdown(&self, deadline: Duration) {
         self.stopping.send_replace(true);
         self.listeners.lock().expect("nobody panics while holding this lock").clear();
@@ -226,17 +226,18 @@ async fn accept_loop(
     while connections.join_next().await.is_some() {}
 }
 
-/// Waits for a free slot, then for a client; at `max.connections` clients wait in the kernel's backlog.
+/// Waits for a client, then for a free slot; at `max.connections` one client of each listener waits here and the
+/// others in the kernel's backlog, as in Kafka. A listener to which nobody comes holds no slot.
 async fn accept(
     socket: &TcpListener,
     shared: &Shared,
 ) -> io::Result<(tokio::sync::OwnedSemaphorePermit, TcpStream, SocketAddr)> {
+    let (stream, peer) = socket.accept().await?;
     let slots = Arc::clone(&shared.connection_slots);
     if slots.available_permits() == 0 {
         warn!("`max.connections` is reached; new clients wait until others leave");
     }
     let slot = slots.acquire_owned().await.expect("the slots are never closed");
-    let (stream, peer) = socket.accept().await?;
     Ok((slot, stream, peer))
 }
 

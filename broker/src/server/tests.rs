@@ -169,6 +169,23 @@ async fn beyond_max_connections_clients_wait_until_others_leave() {
 }
 
 #[tokio::test]
+async fn a_listener_to_which_nobody_comes_takes_no_connection_from_another() {
+    let (core, _folder) = core_in_folder(|config| config.max_connections = 1);
+    let listeners = [listener("FIRST", 0), listener("SECOND", 0)];
+    let server = Server::bind(&listeners, Arc::clone(&core)).expect("free ports");
+    server.serve().expect("a runtime");
+    let addresses = server.addresses();
+    for (name, address) in [&addresses[1], &addresses[0], &addresses[1]] {
+        let mut client = TcpStream::connect(*address).await.expect("the server listens");
+        client.write_all(&frame(API_VERSIONS, 0, 1, &[])).await.expect("sent");
+        tokio::select! {
+            (id, _) = answer(&mut client) => assert_eq!(id, 1),
+            () = core.clock().sleep(Duration::from_secs(20)) => panic!("{name} does not serve"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stop_closes_connections_and_the_port() {
     let running = serve(|_| {});
     let mut idle = running.connect().await;
@@ -250,6 +267,32 @@ async fn a_parked_fetch_holds_back_the_answers_behind_it_and_none_before() {
     let response = expect_answer::<FetchRequest>(&mut client, FETCH, 2).await;
     assert_eq!(fetched(&response)[16..], batch[16..]);
     expect_answer::<ApiVersionsRequest>(&mut client, 2, 3).await;
+}
+
+#[tokio::test]
+async fn a_large_fetch_that_waits_keeps_nothing_of_the_budget() {
+    let running = serve(|config| config.queued_max_request_bytes = 150_000);
+    let id = create(&running.core, "quiet").await;
+    let mut request = fetch("quiet", id, FETCH, 0, A_MINUTE_MS);
+    // Partitions that do not exist wait with the one that does, and make the frame a large one.
+    let partitions = &mut request.topics[0].partitions;
+    partitions.extend((1..4000).map(|index| partitions[0].clone().with_partition(index)).collect::<Vec<_>>());
+    let bytes = request_bytes(&request, FETCH, 2);
+    assert!(bytes.len() > 75_000, "{} bytes are no half of the budget", bytes.len());
+    let mut parked = running.connect().await;
+    send(&mut parked, &[request_bytes(&ApiVersionsRequest::default(), 2, 1), bytes]).await;
+    expect_answer::<ApiVersionsRequest>(&mut parked, 2, 1).await;
+    let mut other = running.connect().await;
+    let large = create(&running.core, "large").await;
+    let produce = request_bytes(&produce("large", large, 12, Some(records(&[&[7; 120_000]]))), 12, 3);
+    let served = async {
+        send(&mut other, &[produce]).await;
+        expect_answer::<ProduceRequest>(&mut other, 12, 3).await;
+    };
+    tokio::select! {
+        () = served => {}
+        () = running.core.clock().sleep(Duration::from_secs(20)) => panic!("the parked fetch keeps the budget"),
+    }
 }
 
 #[tokio::test]

@@ -27,13 +27,13 @@ pub(super) const ROWS: &[Definition] = &[
     int("socket.listen.backlog.size", "50", "Connections that the kernel holds until they are accepted.")
         .at_least(1)
         .without_effect("it is always 1024, which costs nothing"),
-    long("queued.max.request.bytes", "268435456", "Bytes of requests held in memory at once; -1 for no limit.")
+    long("queued.max.request.bytes", "268435456", "Bytes of requests above 64 KiB in memory at once; -1: no limit.")
         .differs(Some("-1"), "twenty clients that announce 100 MB each would otherwise use up the memory"),
     int("queued.max.requests", "500", "Requests that may wait for a request handler.")
         .at_least(1)
         .without_effect("each connection handles its own requests, so none wait in a common queue"),
     long("connections.max.idle.ms", "600000", "Idle connections are closed after this time; negative for never."),
-    int("max.connections", "4096", "Connections that are open at once; more are closed as soon as they come.")
+    int("max.connections", "4096", "Connections that are open at once; more wait until others leave.")
         .at_least(0)
         .differs(Some("2147483647"), "a finite number keeps memory and file descriptors bounded"),
     int("max.connections.per.ip", "2147483647", "Connections from one address.")

@@ -112,7 +112,7 @@ async fn read_or_wait(
     let started = core.clock.instant();
     loop {
         let pass = read_all(core, wanted, limits);
-        let left = limits.max_wait.saturating_sub(started.elapsed());
+        let left = limits.max_wait.saturating_sub(core.clock.elapsed_since(started));
         if pass.is_enough(limits) || left.is_zero() || context.hurry.is_asked_for() {
             return pass.answers;
         }

@@ -24,6 +24,7 @@ use uuid::Uuid;
 
 use super::encode::{PartitionAnswer, names_by_id};
 use crate::clock::TimestampMs;
+use crate::names::TopicName;
 
 /// No session.
 const NO_SESSION: i32 = 0;
@@ -35,7 +36,8 @@ const FINAL_EPOCH: i32 = -1;
 /// A session that was not used for this long makes room for any other, and one that is younger never does.
 const EVICTION_MS: i64 = 120_000;
 
-/// All sessions together remember at most so many partitions, about 200 bytes each; Kafka has no such limit.
+/// All sessions together remember at most so many partitions, about 200 bytes each and at worst as much again for a
+/// name that no other has; Kafka has no such limit.
 const LARGEST_TOTAL: usize = 1_000_000;
 
 /// A topic as the client names it.
@@ -190,7 +192,8 @@ impl FetchSessions {
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
             // A full fetch ends the session that it names.
             cache.remove(id);
-            let plan = if epoch == FINAL_EPOCH { Plan::Sessionless } else { Plan::Create { by_id } };
+            let sessionless = epoch == FINAL_EPOCH || !may_be_remembered(&wanted);
+            let plan = if sessionless { Plan::Sessionless } else { Plan::Create { by_id } };
             return Ok((plan, wanted));
         }
         let Cache { sessions, total } = &mut *cache;
@@ -200,6 +203,11 @@ impl FetchSessions {
         }
         if session.by_id != by_id {
             return Err(ResponseError::FetchSessionTopicIdError);
+        }
+        if !may_be_remembered(&wanted) {
+            // The client asks for everything anew, and gets it without a session.
+            cache.remove(id);
+            return Err(ResponseError::FetchSessionIdNotFound);
         }
         let listed = wanted.clone();
         *total -= session.partitions.len();
@@ -214,7 +222,7 @@ impl FetchSessions {
             return Ok((Plan::Sessionless, listed));
         }
         if cache.total > self.largest_total {
-            // The client asks for everything anew, and gets it without a session.
+            // As above.
             cache.remove(id);
             return Err(ResponseError::FetchSessionIdNotFound);
         }
@@ -282,6 +290,14 @@ impl FetchSessions {
         // Nothing panics while holding the lock; if it did, a session at worst tells its client too little.
         self.cache.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// A name that is too long for a topic is answered, and not kept: it could be 32 KiB.
+fn may_be_remembered(wanted: &[Wanted]) -> bool {
+    wanted.iter().all(|one| match &one.key.topic {
+        TopicKey::Name(name) => name.len() <= TopicName::MAX_LENGTH,
+        TopicKey::Id(_) => true,
+    })
 }
 
 /// Kafka draws ids at random, so that a client of the run before does not meet another's session.

@@ -166,3 +166,20 @@ fn a_partition_listed_twice_keeps_its_first_place_and_its_last_wish() {
     let plain: Vec<_> = twice.iter().map(|one| (one.key.index, one.fetch_offset)).collect();
     assert_eq!(plain, [(0, 7), (1, 0)]);
 }
+
+#[test]
+fn names_that_no_topic_can_have_are_not_kept() {
+    let sessions = FetchSessions::new(10);
+    let named = |length| {
+        let mut wanted = wanted(&[0]);
+        wanted[0].key.topic = TopicKey::Name("x".repeat(length).into());
+        wanted
+    };
+    let plan = |length| sessions.open(0, 0, false, named(length), &[], NOW).expect("a full fetch").0;
+    assert_eq!(plan(249), Plan::Create { by_id: false });
+    assert_eq!(plan(250), Plan::Sessionless);
+    let id = open_session(&sessions, &[0], NOW);
+    let grown = sessions.open(id, 1, false, named(250), &[], NOW);
+    assert_eq!(grown.expect_err("too long"), ResponseError::FetchSessionIdNotFound);
+    assert_eq!(sessions.lock().total, 0);
+}
