@@ -76,7 +76,9 @@ fn bombs_of_all_codecs_are_never_unpacked_into_memory() -> anyhow::Result<()> {
         let answer = attacker.produce(TOPIC, 0, bomb)?;
         let found = answer.error_code;
         ensure!(found == code, "{unpacked_bytes} bytes in {}: error {found}, not {code}", compression.name());
-        siege.endures(SLACK_KIB + WINDOWS_KIB)?;
+        siege
+            .endures(SLACK_KIB + WINDOWS_KIB)
+            .map_err(|error| error.context(format!("{unpacked_bytes} bytes in {}", compression.name())))?;
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ use super::kills;
 
 const NAMES: usize = 6;
 
+/// So many that making and deleting a topic takes a while, in which it can be interrupted.
+const MOST_PARTITIONS: usize = 20;
+
 /// What is known of the topics: how many partitions each has, and which ones a kill left open.
 #[derive(Debug, Default)]
 struct Known {
@@ -67,7 +70,7 @@ impl Known {
     /// Makes a topic that is not there, or deletes one that is; false when no answer came.
     fn change(&mut self, client: &mut Client, chance: &mut Chance) -> anyhow::Result<bool> {
         let name = format!("topic-{}", chance.below(NAMES));
-        let partitions = 1 + i32::try_from(chance.below(3))?;
+        let partitions = 1 + i32::try_from(chance.below(MOST_PARTITIONS))?;
         self.in_doubt.insert(name.clone());
         let is_there = self.partitions.contains_key(&name);
         let answer = if is_there { client.delete_topic(&name) } else { client.create_topic(&name, partitions, &[]) };

@@ -75,9 +75,9 @@ impl Writer {
     ) -> anyhow::Result<Vec<Told>> {
         let mut client = match RawClient::connect(address) {
             Ok(client) => client,
-            // The others had written enough, and the broker was ended, before this writer came to it.
+            // The others may have been quick, and the broker is killed already.
             Err(_) if count.is_some() => return Ok(Vec::new()),
-            Err(error) => return Err(error),
+            Err(refused) => return Err(refused),
         };
         let mut retries = std::mem::take(&mut self.unanswered);
         let (mut in_flight, mut told) = (VecDeque::new(), Vec::new());

@@ -77,8 +77,22 @@ impl Broker {
 
     /// The memory that it really uses (VmRSS), in KiB.
     pub fn resident_kib(&self) -> anyhow::Result<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most memory that it really used (VmHWM) since its start or the last [`Self::forget_peak`], in KiB.
+    pub fn peak_kib(&self) -> anyhow::Result<u64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    /// Lets the peak begin anew at what is in use now.
+    pub fn forget_peak(&self) -> anyhow::Result<()> {
+        Ok(fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5")?)
+    }
+
+    fn memory_kib(&self, name: &str) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the broker has ended")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the broker has ended")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 

@@ -249,7 +249,7 @@ impl Recovery<'_> {
         };
         match bad {
             None if proved <= end || (next_base.is_some() && self.rules.gaps_allowed) => {}
-            None => self.keep_damage(active, size, proved, "the records behind this are gone".into()),
+            None => self.keep_damage(active, size, proved, "the file ends before the records that the log had".into()),
             Some(why) if proved > end => self.keep_damage(active, size, proved, why),
             Some(why) => {
                 let position = active.size();
@@ -283,11 +283,12 @@ impl Recovery<'_> {
     fn keep_damage(&mut self, active: &mut ActiveSegment, end: u64, next_offset: i64, why: String) {
         let (position, first) = (active.size(), active.next_offset());
         let offsets = first..next_offset.max(first);
-        let sentence = format!(
-            "{} bytes are damaged and stay where they are ({why}); offsets {first} to {} cannot be read, the rest is served",
-            end - position,
-            offsets.end - 1
-        );
+        let what = match end - position {
+            0 => why.clone(),
+            bytes => format!("{bytes} bytes are damaged and stay where they are ({why})"),
+        };
+        let last = offsets.end - 1;
+        let sentence = format!("{what}; offsets {first} to {last} cannot be read, the rest is served");
         self.find(active, position, end - position, sentence);
         active.segment.add_damage(Damage { bytes: position..end, offsets, why });
         active.skip_damage(end, next_offset);
