@@ -195,8 +195,14 @@ async fn all_batches_of_a_request_are_appended_before_the_first_flush_is_awaited
     assert!(partitions.iter().map(|partition| partition.index).eq(0..20));
 }
 
-#[tokio::test]
-async fn a_batch_that_decompresses_to_much_leaves_the_runtimes_thread() {
+/// The one thread for blocking work is held up meanwhile, so that only what is done in place can be done at once.
+#[test]
+fn a_batch_that_decompresses_to_much_leaves_the_runtimes_thread() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.expect("a runtime").block_on(send_a_small_batch_and_a_bomb());
+}
+
+async fn send_a_small_batch_and_a_bomb() {
     let (core, _folder) = core_with_topic(1, "1000").await;
     let of_zeros = |count| {
         let mut batch = BatchBuilder::new(Compression::Zstd);
@@ -205,6 +211,8 @@ async fn a_batch_that_decompresses_to_much_leaves_the_runtimes_thread() {
     };
     let (small, bomb) = (of_zeros(1000), of_zeros(16 * SMALL_CONTENT_BYTES));
     assert!(bomb.len() < SMALL_COMPRESSED_BYTES);
+    let (go_on, held_up) = std::sync::mpsc::channel::<()>();
+    let holder = tokio::task::spawn_blocking(move || held_up.recv());
     for (offset, records, in_place) in [(0, small, true), (1, bomb, false)] {
         let request = to_partitions([records]);
         let mut answer = Box::pin(ask(&core, &request, 9));
@@ -212,11 +220,15 @@ async fn a_batch_that_decompresses_to_much_leaves_the_runtimes_thread() {
         assert_eq!(first.is_ready(), in_place, "offset {offset}");
         let response = match first {
             Poll::Ready(response) => response,
-            Poll::Pending => answer.await,
+            Poll::Pending => {
+                go_on.send(()).expect("the thread waits");
+                answer.await
+            }
         };
         let partition = &response.responses[0].partition_responses[0];
         assert_eq!((partition.error_code, partition.base_offset), (0, offset));
     }
+    holder.await.expect("no panic").expect("it was told to go on");
 }
 
 #[tokio::test]
