@@ -18,7 +18,7 @@ use super::leader_epochs::LeaderEpochs;
 use super::producers::{Producers, Verdict};
 use super::recovery::{self, Opened};
 use super::scan::{Located, Rules};
-use super::segment::segment_file;
+use super::segment::{SEGMENT_FILES, segment_file};
 use super::{Error, Refusal, Result};
 use crate::clock::TimestampMs;
 use crate::names::TopicId;
@@ -335,7 +335,7 @@ impl Log {
     /// Half of a segment must not stay: smaller batches may still fit into the old one. What cannot be removed either is
     /// known for what it is by recovery.
     fn remove_segment(&self, base_offset: i64) {
-        for suffix in ["log", "index", "timeindex"] {
+        for suffix in SEGMENT_FILES {
             if let Err(error) = self.disk.remove_file(&segment_file(&self.dir, base_offset, suffix)) {
                 tracing::warn!("{error}");
             }

@@ -25,7 +25,7 @@ use super::leader_epochs::LeaderEpochs;
 use super::options::{LogOptions, Opening};
 use super::producers::{Producers, unusable};
 use super::scan::{Depth, Rules, Scanner, Step, changed_batch, header_at, next_good_batch};
-use super::segment::{Damage, Published, Segment, segment_file};
+use super::segment::{Damage, Published, SEGMENT_FILES, Segment, segment_file};
 use crate::clock::TimestampMs;
 
 /// A segment without an index, but with more bytes than this, has lost it.
@@ -137,7 +137,7 @@ impl Recovery<'_> {
                 bases.push(base);
                 continue;
             }
-            for suffix in ["log", "index", "timeindex"] {
+            for suffix in SEGMENT_FILES {
                 self.disk.remove_file(&file(suffix))?;
             }
             self.named_end = self.named_end.max(base);

@@ -15,6 +15,9 @@ use super::scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
 use super::time_index::{TimeEntry, TimeIndex};
 use super::{Error, Result};
 
+/// The endings of the files that make up a segment.
+pub(super) const SEGMENT_FILES: [&str; 3] = ["log", "index", "timeindex"];
+
 /// How many index entries are tried before the whole segment is scanned, when entries turn out to be wrong.
 const WRONG_ENTRIES_TOLERATED: usize = 4;
 
