@@ -8,6 +8,7 @@ mod schema;
 mod crash;
 mod log;
 
+mod command_line;
 mod full_disk;
 mod hostile;
 mod kills;

@@ -151,6 +151,7 @@ fn listener_status(listener: &Listener, address: SocketAddr) -> ListenerStatus {
 /// What recovery found in this start; right after it the ring holds all of it, or its newest.
 fn recovery(journal: &Journal) -> Vec<String> {
     let sentence = |event: &Event| match event {
+        Event::RecoveryFound { file, position: 0, sentence, .. } => Some(format!("{}: {sentence}", file.display())),
         Event::RecoveryFound { file, position, sentence, .. } => {
             Some(format!("{} at byte {position}: {sentence}", file.display()))
         }
@@ -165,6 +166,7 @@ fn advice_on_folder(error: &storage::Error) -> &'static str {
         _ => io::ErrorKind::Other,
     };
     match kind {
+        io::ErrorKind::AlreadyExists => "; a file stands there: name a folder with --data (log.dirs)",
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory => {
             "; choose another folder with --data (log.dirs)"
         }

@@ -182,7 +182,7 @@ fn bound_address(line: &str) -> Option<SocketAddr> {
 }
 
 /// The path of the binary, which is built on the first call.
-fn binary() -> anyhow::Result<&'static Path> {
+pub fn binary() -> anyhow::Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     built.as_deref().map_err(|error| anyhow::anyhow!("{error}"))

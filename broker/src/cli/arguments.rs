@@ -69,7 +69,7 @@ pub(crate) struct StartOptions {
     #[command(flatten)]
     pub(crate) folder: FolderOptions,
     /// The port on 127.0.0.1 to listen on; 0 for one that is free.
-    #[arg(long, short, value_name = "N", conflicts_with = "listen")]
+    #[arg(long, short, value_name = "N", conflicts_with = "listen", value_parser = port, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
     /// The address to listen on (listeners): HOST:PORT, or NAME://HOST:PORT, separated by commas.
     #[arg(long, value_name = "ADDRESS")]
@@ -81,7 +81,7 @@ pub(crate) struct StartOptions {
     #[arg(long, conflicts_with = "data")]
     pub(crate) temp: bool,
     /// Go on in the background once the broker serves; its log is cutaway.log in the data folder.
-    #[arg(long, short, conflicts_with = "temp")]
+    #[arg(long, short)]
     pub(crate) detach: bool,
     /// Do not tell on the terminal what happens.
     #[arg(long, short)]
@@ -95,6 +95,9 @@ pub(crate) struct StartOptions {
     /// This process is the one in the background.
     #[arg(long, hide = true)]
     pub(crate) detached: bool,
+    /// The temporary folder that the process in the foreground has chosen for the one in the background.
+    #[arg(long, hide = true, value_name = "DIR", requires = "temp")]
+    pub(crate) temp_folder: Option<PathBuf>,
 }
 
 /// How to show a status.
@@ -165,14 +168,16 @@ impl FolderOptions {
             settings = settings.with_override(assignment)?;
         }
         if let Some(folder) = &self.data {
-            settings = settings.with_flag("--data", "log.dirs", folder.display());
+            settings = settings.with_flag("--data", "log.dirs", flag_text(folder)?);
         }
         Ok(settings)
     }
 
-    /// The data folder that file, environment and these options name.
+    /// The data folder that file, environment and these options name; it need not be there, but no file may be.
     pub(crate) fn data_folder(&self) -> Result<PathBuf, SettingsError> {
-        Ok(self.settings(environment())?.resolve()?.log_dir)
+        let folder = self.settings(environment())?.resolve()?.log_dir;
+        refuse_file(&folder)?;
+        Ok(folder)
     }
 }
 
@@ -192,8 +197,35 @@ impl StartOptions {
         if self.allow_insecure_listeners {
             settings = settings.with_flag("--allow-insecure-listeners", "cutaway.allow.insecure.listeners", true);
         }
-        settings.resolve()
+        let config = settings.resolve()?;
+        refuse_file(&config.log_dir)?;
+        Ok(config)
     }
+}
+
+/// A port, or what is allowed.
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "must be a number from 1 to 65535, or 0 for any port that is free".into())
+}
+
+/// A path as a setting holds it: a text. Another folder than the one that was named would be a bad surprise.
+fn flag_text(folder: &Path) -> Result<&str, SettingsError> {
+    folder.to_str().ok_or_else(|| SettingsError {
+        sentences: vec![format!("--data {}: is not UTF-8; choose a folder whose path is", folder.display())],
+    })
+}
+
+/// Says so where a file stands in place of the data folder.
+fn refuse_file(folder: &Path) -> Result<(), SettingsError> {
+    let disk = Disk::default();
+    if disk.exists(folder) && !disk.is_dir(folder) {
+        let shown = folder.display();
+        let sentence = format!(
+            "{shown} is a file, not a data folder; name a folder with --data (log.dirs), or a new one to be made"
+        );
+        return Err(SettingsError { sentences: vec![sentence] });
+    }
+    Ok(())
 }
 
 /// The environment, as far as it is text.
@@ -270,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_is_none_is_told_what_is_allowed() {
+        for text in ["abc", "-1", "65536", "70000", "", "1.5"] {
+            let refused = Arguments::try_parse_from(["cutaway", "--port", text]).expect_err("no port").to_string();
+            assert!(refused.contains("must be a number from 1 to 65535, or 0 for any port that is free"), "{refused}");
+        }
+        assert_eq!(start(&["-p", "65535"]).port, Some(65535));
+    }
+
+    #[test]
+    fn a_data_folder_is_a_folder_whose_name_is_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let refused = config(&["--data", "/dev/null"]).expect_err("a file").to_string();
+        assert!(refused.starts_with("/dev/null is a file, not a data folder; name a folder"), "{refused}");
+        let named = FolderOptions { data: Some("/dev/null".into()), ..FolderOptions::default() };
+        assert_eq!(named.data_folder().expect_err("a file").to_string(), refused);
+        let bytes = PathBuf::from(std::ffi::OsStr::from_bytes(b"/caf\xe9"));
+        let named = FolderOptions { data: Some(bytes), ..FolderOptions::default() };
+        assert!(named.settings(Vec::new()).expect_err("no text").to_string().contains("is not UTF-8"));
+    }
+
+    #[test]
     fn a_missing_file_is_a_sentence() {
         let sentence = config(&["--config", "/no/such/file"]).expect_err("missing").to_string();
         assert!(sentence.starts_with("--config: cannot read /no/such/file: "), "{sentence}");
@@ -278,7 +331,7 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         for arguments in
-            [["--port=1", "--listen=h:1"], ["--temp", "--data=/x"], ["--temp", "--detach"], ["--port=x", "--temp"]]
+            [["--port=1", "--listen=h:1"], ["--temp", "--data=/x"], ["--temp-folder=/x", "-d"], ["--port=x", "--temp"]]
         {
             let all = std::iter::once("cutaway").chain(arguments);
             assert!(Arguments::try_parse_from(all).is_err(), "{arguments:?}");

@@ -4,6 +4,7 @@
 //! session, starts the broker, prints the banner, and points its output to the log; the first one hands the banner on
 //! and ends when the output closes. A start that fails is thus told where it was asked for.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -19,13 +20,14 @@ use super::banner::shell_word;
 const LOG_FILE: &str = "cutaway.log";
 
 /// Starts the broker in the background and waits until it serves.
-pub(crate) fn run(config: &BrokerConfig) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(config: &BrokerConfig, is_temporary: bool) -> anyhow::Result<ExitCode> {
     let mut arguments = std::env::args_os();
     let own_name = arguments.next().unwrap_or_else(|| "cutaway".into());
     let mut background = Command::new(std::env::current_exe().context("the path of this program is not known")?)
         .arg0(own_name)
-        .args(arguments.filter(|argument| !is_detach(argument)))
+        .args(arguments)
         .arg("--detached")
+        .args(is_temporary.then(|| [OsStr::new("--temp-folder"), config.log_dir.as_os_str()]).into_iter().flatten())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -39,7 +41,8 @@ pub(crate) fn run(config: &BrokerConfig) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)));
     }
     anstream::stdout().write_all(&banner).context("cannot print")?;
-    anstream::eprintln!("in the background; its log is {}", shell_word(&config.log_dir.join(LOG_FILE)));
+    let fate = if is_temporary { "; the folder is removed when the broker stops" } else { "" };
+    anstream::eprintln!("in the background; its log is {}{fate}", shell_word(&config.log_dir.join(LOG_FILE)));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -54,9 +57,4 @@ pub(crate) fn write_to_log(folder: &Path) -> anyhow::Result<()> {
     rustix::stdio::dup2_stdout(&log).context("cannot write to the log")?;
     rustix::stdio::dup2_stderr(&log).context("cannot write to the log")?;
     Ok(())
-}
-
-/// `--detach`, or `-d`.
-fn is_detach(argument: &std::ffi::OsStr) -> bool {
-    argument == "--detach" || argument == "-d"
 }

@@ -12,6 +12,7 @@ mod start;
 mod status;
 mod stop;
 mod story;
+mod temporary;
 
 use std::process::ExitCode;
 

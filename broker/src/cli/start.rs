@@ -1,7 +1,7 @@
 //! `cutaway start`: a broker in this process, until somebody stops it.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{StartOptions, environment};
 use super::banner::{self, Tools};
-use super::{control, converse, detach, logging, story};
+use super::{control, converse, detach, logging, story, temporary};
 
 /// What a shell reports for a process that a signal ended: 128 and the signal's number.
 const KILLED_BY_SIGNAL: u8 = 128;
@@ -25,7 +25,7 @@ pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
     if options.detached {
         detach::leave_terminal()?;
     }
-    let temporary = options.temp.then(temporary_folder);
+    let temporary = options.temp.then(|| options.temp_folder.take().unwrap_or_else(temporary::choose));
     options.folder.data = temporary.clone().or(options.folder.data);
     let config = options.broker_config(environment())?;
     tell_notes(&config);
@@ -33,17 +33,47 @@ pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
         anstream::print!("{}", banner::render(&status, "already serves", &Tools::find(false)));
         return Ok(already_there(&options, &status));
     }
-    if options.detach {
-        return detach::run(&config);
+    if let Some(folder) = temporary.as_deref().filter(|_| !options.detached) {
+        tell_stale(&temporary::remove_stale(folder.parent().unwrap_or(Path::new("/"))));
+    }
+    if options.detach && !options.detached {
+        return detach::run(&config, temporary.is_some());
     }
     logging::start(&options);
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let folder = std::path::absolute(&config.log_dir).unwrap_or_else(|_| config.log_dir.clone());
     let outcome = runtime.context("cannot start the runtime")?.block_on(serve(config, &options));
     if let Some(folder) = temporary {
         Disk::default().remove_dir_all(&folder)?;
     }
+    if outcome.is_ok() && is_told(&options) {
+        anstream::eprintln!("{}", stopped(&folder, options.temp));
+    }
     outcome
+}
+
+/// Whether the broker tells its story: on a terminal, unless it was asked not to.
+fn is_told(options: &StartOptions) -> bool {
+    !options.quiet && std::io::stderr().is_terminal()
+}
+
+/// The story's last line but one, over the `^C` that the terminal wrote.
+fn stopping(status: &Status) -> String {
+    let Status { partitions, .. } = status;
+    let plural = if *partitions == 1 { "" } else { "s" };
+    format!(
+        "\rstopping: requests in flight are answered, then {partitions} partition{plural} flushed; once more stops at once"
+    )
+}
+
+/// The story's last line.
+fn stopped(folder: &Path, is_temporary: bool) -> String {
+    let shown = banner::shell_word(folder);
+    match is_temporary {
+        true => format!("stopped; the temporary folder {shown} is removed"),
+        false => format!("stopped; data is in {shown}"),
+    }
 }
 
 /// A second start is fine, unless it asked for another port: who waits for a broker there would wait for ever.
@@ -80,16 +110,18 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
     if options.detached {
         detach::write_to_log(&folder)?;
     }
-    let told = !options.quiet && std::io::stderr().is_terminal();
-    let story = told.then(|| tokio::spawn(story::tell(broker.journal().clone())));
+    let story = is_told(options).then(|| tokio::spawn(story::tell(broker.journal().clone())));
     tokio::select! {
         _ = stops.next() => {}
         () = broker.stop_asked() => {}
     }
     tracing::info!("stopping");
+    if story.is_some() {
+        anstream::eprintln!("{}", stopping(&broker.status()));
+    }
     let outcome = tokio::select! {
         outcome = broker.shutdown() => outcome,
-        code = stops.next() => return Ok(exit_at_once(code)),
+        code = stops.next() => return Ok(exit_at_once(code, options.temp)),
     };
     if let Some(story) = story {
         story.abort();
@@ -99,8 +131,9 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
 }
 
 /// Ends the process as if the signal had: what was acknowledged is as safe as after a kill.
-fn exit_at_once(code: u8) -> ExitCode {
-    anstream::eprintln!("stopped at once; the next start checks what was being written");
+fn exit_at_once(code: u8, is_temporary: bool) -> ExitCode {
+    let next = if is_temporary { "with --temp removes its folder" } else { "checks what was being written" };
+    anstream::eprintln!("stopped at once; the next start {next}");
     // Threads that still flush must not hold up the exit, as they would if the runtime were dropped.
     std::process::exit(code.into())
 }
@@ -143,7 +176,24 @@ fn tell_notes(config: &BrokerConfig) {
     }
 }
 
-/// A folder that no one else has.
-fn temporary_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("cutaway-{}", uuid::Uuid::new_v4().simple()))
+/// What was removed must not be missed in silence.
+fn tell_stale(folders: &[PathBuf]) {
+    for folder in folders {
+        let shown = banner::shell_word(folder);
+        anstream::eprintln!(
+            "{} removed {shown}, which a broker that was killed had left",
+            banner::paint("note:", banner::NOTE)
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_says_where_the_data_is() {
+        assert_eq!(stopped(Path::new("/my data"), false), "stopped; data is in '/my data'");
+        assert_eq!(stopped(Path::new("/t/x"), true), "stopped; the temporary folder /t/x is removed");
+    }
 }

@@ -82,6 +82,9 @@ impl Story {
                 "first record of {topic}-{partition} from {client_id}: offset {offset}, {} at byte {position}",
                 file.display()
             )),
+            Event::RecoveryFound { file, position: 0, sentence, .. } => {
+                Some(format!("recovery: {}: {sentence}", file.display()))
+            }
             Event::RecoveryFound { file, position, sentence, .. } => {
                 Some(format!("recovery: {} at byte {position}: {sentence}", file.display()))
             }

@@ -62,6 +62,15 @@ fn as_key(name: &str) -> String {
     name.to_lowercase().replace('_', ".").replace("...", "-").replace("..", "_")
 }
 
+/// The variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    let (prefix, name) = match key.strip_prefix("cutaway.") {
+        Some(name) => ("CUTAWAY_", name),
+        None => ("KAFKA_", key),
+    };
+    format!("{prefix}{}", name.replace('_', "__").replace('-', "___").replace('.', "_").to_uppercase())
+}
+
 /// The image listens on every interface at the advertised ports when it is not told where to listen.
 fn derive_listeners(found: &mut Vec<Entry>) {
     let value = |key: &str| found.iter().find(|entry| entry.key == key).map(|entry| entry.value.trim());
@@ -103,6 +112,7 @@ mod tests {
             ("CUTAWAY_ALLOW_INSECURE_LISTENERS", "cutaway.allow.insecure.listeners"),
         ] {
             assert_eq!(key(variable).as_deref(), Some(expected));
+            assert_eq!(super::variable(expected), variable);
         }
     }
 

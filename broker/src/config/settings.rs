@@ -221,11 +221,12 @@ fn layer(origin: &Origin) -> u8 {
 }
 
 fn unknown(entry: &Entry) -> String {
-    let advice = match catalogue::nearest(&entry.key) {
-        Some(name) => format!("did you mean {name}?"),
-        None => "it is ignored".into(),
+    let advice = match (catalogue::nearest(&entry.key), &entry.origin) {
+        (Some(name), Origin::Environment { .. }) => format!("; did you mean {} ({name})?", environment::variable(name)),
+        (Some(name), _) => format!("; did you mean {name}?"),
+        (None, _) => String::new(),
     };
-    format!("{entry}: Kafka has no such broker setting; {advice}")
+    format!("{entry}: Kafka has no such broker setting, and it is ignored{advice}")
 }
 
 fn unreadable(name: &str, error: &java_properties::PropertiesError) -> SettingsError {

@@ -258,6 +258,25 @@ fn refusals_name_variable_override_and_flag() {
 }
 
 #[test]
+fn every_layer_names_the_key_that_was_meant() {
+    let settings = Settings::default().with_file("f", b"num.partition=3").expect("lines");
+    let settings = settings.with_environment([("KAFKA_LOG_SEGMNT_BYTES".to_owned(), "5000000".to_owned())]);
+    let settings = settings.with_override("retention.ms=5").expect("an assignment");
+    let ignored = "Kafka has no such broker setting, and it is ignored; did you mean";
+    assert_eq!(
+        settings.notes(),
+        [
+            format!("num.partition=3 (f line 1): {ignored} num.partitions?"),
+            format!(
+                "log.segmnt.bytes=5000000 (environment variable KAFKA_LOG_SEGMNT_BYTES): {ignored} \
+                 KAFKA_LOG_SEGMENT_BYTES (log.segment.bytes)?"
+            ),
+            format!("retention.ms=5 (--override): {ignored} log.retention.ms?"),
+        ]
+    );
+}
+
+#[test]
 fn unknown_and_idle_keys_are_noted() {
     let config = file(
         "log.segmnt.bytes=1\nzookeeper.connect=z\ngroup.min.session.timeout.ms=6000\nnum.io.threads=4\n\
@@ -268,9 +287,9 @@ fn unknown_and_idle_keys_are_noted() {
     assert_eq!(
         config.notes,
         [
-            "log.segmnt.bytes=1 (server.properties line 1): Kafka has no such broker setting; \
-             did you mean log.segment.bytes?",
-            "zookeeper.connect=z (server.properties line 2): Kafka has no such broker setting; it is ignored",
+            "log.segmnt.bytes=1 (server.properties line 1): Kafka has no such broker setting, \
+             and it is ignored; did you mean log.segment.bytes?",
+            "zookeeper.connect=z (server.properties line 2): Kafka has no such broker setting, and it is ignored",
             "without effect until Cutaway has TLS: ssl.keystore.password",
             "without effect until Cutaway has consumer groups: group.min.session.timeout.ms",
             "understood, but without effect on a single node: metrics.num.samples, num.io.threads",

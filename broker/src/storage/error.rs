@@ -64,6 +64,13 @@ impl Error {
         matches!(self, Error::Io { .. } | Error::Damaged { .. } | Error::Poisoned { .. })
     }
 
+    /// True when the process, or the system, has no descriptor left for another open file.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        use rustix::io::Errno;
+        let Error::Io { source, .. } = self else { return false };
+        [Errno::MFILE, Errno::NFILE].iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
+    }
+
     /// Wraps an operating-system error with what was tried, and where.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();

@@ -12,7 +12,7 @@ use super::definition::Definition;
 const PREFIXES: &[&str] = &["listener.name.", "config.providers.", "rlmm.config.", "rsm.config."];
 
 /// How alike two names must be for one to be offered instead of the other; 1 is equal.
-const LIKENESS: f64 = 0.8;
+const LIKENESS: f64 = 0.75;
 
 /// Every setting of the broker that has a definition.
 pub fn broker_settings() -> impl Iterator<Item = &'static Definition> {
@@ -44,10 +44,15 @@ pub fn is_known_by_name_only(name: &str) -> bool {
     names::NAMES.binary_search(&name).is_ok() || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The name most like one that nobody knows, if any is alike.
+/// The name most like one that nobody knows, if any is alike. Who writes a topic's key means the broker's of the same
+/// meaning; case and the kind of separator are no difference.
 pub fn nearest(name: &str) -> Option<&'static str> {
+    let plain = name.trim().to_lowercase().replace(['_', '-'], ".");
+    if let Some((key, _)) = topic_setting(&plain).and_then(|definition| definition.broker_keys.first()) {
+        return Some(key);
+    }
     let known = broker_settings().map(|definition| definition.name).chain(names::NAMES.iter().copied());
-    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(name, candidate);
+    let likeness = |candidate: &str| strsim::normalized_damerau_levenshtein(&plain, candidate);
     known
         .map(|candidate| (likeness(candidate), candidate))
         .filter(|(alike, _)| *alike >= LIKENESS)
@@ -93,7 +98,17 @@ mod tests {
     fn a_slip_of_the_pen_finds_its_key() {
         assert_eq!(nearest("log.segmnt.bytes"), Some("log.segment.bytes"));
         assert_eq!(nearest("log.retention.msec"), Some("log.retention.ms"));
+        assert_eq!(nearest("LOG_SEGMENT_BYTES"), Some("log.segment.bytes"));
+        assert_eq!(nearest("num.partition"), Some("num.partitions"));
         assert_eq!(nearest("zookeeper.connect"), None);
+        assert_eq!(nearest("log"), None);
+    }
+
+    #[test]
+    fn a_topics_key_finds_the_brokers() {
+        assert_eq!(nearest("segment.bytes"), Some("log.segment.bytes"));
+        assert_eq!(nearest("max.message.bytes"), Some("message.max.bytes"));
+        assert_eq!(nearest("retention.ms"), Some("log.retention.ms"));
     }
 
     #[test]

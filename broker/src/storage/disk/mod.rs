@@ -6,6 +6,7 @@
 //! from such a recording, and open it with the real recovery.
 
 mod descriptors;
+mod owner;
 mod script;
 
 pub use script::{Change, Script};

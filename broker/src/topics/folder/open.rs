@@ -53,6 +53,7 @@ struct Outcome {
     partition: Arc<Partition>,
     findings: Vec<Finding>,
     highest_producer_id: i64,
+    lacks_descriptors: bool,
 }
 
 impl DataFolder {
@@ -110,10 +111,12 @@ impl DataFolder {
             topics.iter().zip(&configs).flat_map(|(topic, config)| self.jobs(topic, config)).collect();
         let outcomes = parallel::each(jobs, |job| self.open_log(&job, history));
         let mut outcomes = outcomes.into_iter();
-        let mut highest_producer_id = -1;
+        let (mut highest_producer_id, mut shut_out, mut all) = (-1, 0, 0);
         for (topic, config) in topics.iter().zip(configs) {
             let mut partitions = Vec::new();
             for outcome in outcomes.by_ref().take(usize::try_from(topic.partition_count).unwrap_or(0)) {
+                all += 1;
+                shut_out += usize::from(outcome.lacks_descriptors);
                 let id = outcome.partition.id().clone();
                 outcome.findings.into_iter().for_each(|finding| findings.add_recovered(&id, finding));
                 highest_producer_id = highest_producer_id.max(outcome.highest_producer_id);
@@ -121,6 +124,15 @@ impl DataFolder {
                 partitions.push(outcome.partition);
             }
             self.registry.insert(&Arc::new(Topic::new(topic, config, partitions)));
+        }
+        if shut_out > 0 {
+            findings.add(
+                &self.path,
+                format!(
+                    "{shut_out} of {all} partitions are not served, because this process may not open more files; \
+                     nothing is lost: raise its limit (ulimit -n, LimitNOFILE=) and start again"
+                ),
+            );
         }
         highest_producer_id
     }
@@ -142,14 +154,17 @@ impl DataFolder {
             Ok((log, findings)) => {
                 let highest_producer_id = highest_plausible(log.producer_ids());
                 let partition = Partition::new(id.clone(), log, config, upkeep);
-                Outcome { partition, findings, highest_producer_id }
+                Outcome { partition, findings, highest_producer_id, lacks_descriptors: false }
             }
             Err(error) => {
                 let sentence = format!("the log cannot be opened and is not served: {error}");
                 let finding = Finding { file: dir.clone(), position: 0, length: 0, first_offset: 0, sentence };
                 let unusable = Unusable { dir: dir.clone(), leader_epoch, log_start_offset, why: error.to_string() };
                 let partition = Partition::unusable(id.clone(), unusable, config, upkeep);
-                Outcome { partition, findings: vec![finding], highest_producer_id: -1 }
+                // What befalls many logs for one reason is told once for all of them.
+                let lacks_descriptors = error.is_out_of_descriptors();
+                let findings = if lacks_descriptors { Vec::new() } else { vec![finding] };
+                Outcome { partition, findings, highest_producer_id: -1, lacks_descriptors }
             }
         }
     }

@@ -20,8 +20,18 @@ pub(super) struct Owned {
     pub(super) cluster_id: String,
     /// The number of this start.
     pub(super) run: i64,
-    /// The metadata file was made just now: topics that are found are no surprise.
-    pub(super) is_new: bool,
+    pub(super) origin: Origin,
+}
+
+/// Where the metadata file came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was there.
+    Kept,
+    /// There was none. In a new folder that is as it should be; beside topics it is a loss that must be told.
+    Missing,
+    /// It was damaged, which is told already.
+    Replaced,
 }
 
 /// Opens or makes the metadata of a folder.
@@ -38,18 +48,20 @@ pub(super) fn claim(
     if let Some(meta) = &meta {
         check_node(folder, meta, node_id)?;
     }
+    let was_there = disk.exists(&folder.join(METADATA_FILE));
     let metadata = open_metadata(disk, folder, meta.as_ref(), now_ms, findings)?;
     let owned = match metadata {
         Some(metadata) => {
             let cluster_id = metadata.cluster_id()?;
             let run = metadata.begin_run()?;
-            Owned { metadata, cluster_id, run, is_new: false }
+            Owned { metadata, cluster_id, run, origin: Origin::Kept }
         }
         None => {
             let cluster_id = meta.as_ref().map_or_else(random_id, |meta| meta.cluster_id.clone());
             let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0 };
             let metadata = Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?;
-            Owned { metadata, cluster_id, run: 0, is_new: true }
+            let origin = if was_there { Origin::Replaced } else { Origin::Missing };
+            Owned { metadata, cluster_id, run: 0, origin }
         }
     };
     if meta.is_none() {

@@ -16,14 +16,14 @@ use std::path::{Path, PathBuf};
 
 use super::findings::Findings;
 use super::names::{deleted_folder_name, is_deleted_folder_name};
-use super::ownership::Owned;
+use super::ownership::{Origin, Owned};
 use super::unknown;
 use crate::config::limits::MAX_PARTITIONS;
 use crate::names::{TopicId, TopicName, TopicPartition};
 use crate::storage::Result;
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::disk::Disk;
-use crate::storage::metadata::{Metadata, TopicRecord, TopicState};
+use crate::storage::metadata::{METADATA_FILE, Metadata, TopicRecord, TopicState};
 
 /// Kafka keeps its metadata in a log of this name, which no topic may have; ours is in redb.
 pub const CLUSTER_METADATA: &str = "__cluster_metadata";
@@ -53,6 +53,9 @@ pub(super) fn reconcile(disk: &Disk, folder: &Path, owned: &Owned, findings: &mu
     }
     for (name, found) in folders {
         topics.extend(adopt(disk, folder, &name, &found, owned, &topics, findings)?);
+    }
+    if owned.origin == Origin::Missing && !topics.is_empty() {
+        findings.add(&folder.join(METADATA_FILE), loss_of_metadata(disk, folder, &topics));
     }
     Ok(Reconciled { topics, deleted })
 }
@@ -172,10 +175,26 @@ fn adopt(
     }
     owned.metadata.put_topic(&topic)?;
     tracing::info!("serving topic {name} with {} partition(s), found in {}", topic.partition_count, folder.display());
-    if !owned.is_new {
+    if owned.origin == Origin::Kept {
         findings.add_for(&id, path, "the metadata does not know this topic; it is served with the broker's defaults");
     }
     Ok(Some(topic))
+}
+
+/// What it means that there are topics but no metadata file: somebody removed it, or Kafka wrote the folder.
+fn loss_of_metadata(disk: &Disk, folder: &Path, topics: &[TopicRecord]) -> String {
+    let count = topics.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let partitions: i64 = topics.iter().map(|topic| i64::from(topic.partition_count)).sum();
+    let where_settings_are = match disk.is_dir(&folder.join(format!("{CLUSTER_METADATA}-0"))) {
+        true => "Kafka kept them in its own metadata log, which is not read",
+        false => "they are lost unless the file is put back while the broker is stopped",
+    };
+    format!(
+        "it is missing, though there are folders of {count} topic{plural}; names, ids and {partitions} partition(s) were \
+         taken from the folders, and a new file was made. The topics' own settings stood only in it: \
+         {where_settings_are}, and the broker's defaults hold instead"
+    )
 }
 
 /// A stray folder `t-2000000000` must not make two thousand million empty ones.

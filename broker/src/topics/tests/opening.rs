@@ -95,6 +95,34 @@ async fn lost_metadata_is_rebuilt_from_the_folders() {
     }
 }
 
+/// A topic's settings stand in the metadata file alone: who removes it must hear that they are gone.
+#[tokio::test]
+async fn what_a_missing_metadata_file_takes_with_it_is_told() {
+    for is_kafkas in [false, true] {
+        let bench = Bench::new();
+        let topics = bench.topics();
+        create(&topics, "one", 2).await;
+        create(&topics, "two", 1).await;
+        topics.close().await.expect("closed");
+        drop(topics);
+        assert_eq!(bench.findings(), "");
+        std::fs::remove_file(bench.data().join(METADATA_FILE)).expect("removed");
+        if is_kafkas {
+            std::fs::create_dir(bench.data().join("__cluster_metadata-0")).expect("made");
+        }
+
+        drop(bench.topics());
+        let told = bench.findings();
+        assert_eq!(told.lines().count(), 1, "{told}");
+        assert!(told.contains("cutaway.redb: it is missing, though there are folders of 2 topics"), "{told}");
+        assert!(told.contains("3 partition(s) were taken from the folders"), "{told}");
+        assert!(told.contains("the broker's defaults hold instead"), "{told}");
+        assert_eq!(told.contains("Kafka kept them"), is_kafkas, "{told}");
+        let event = bench.journal.recent().into_iter().find(|entry| matches!(entry.event, Event::RecoveryFound { .. }));
+        assert!(event.is_some(), "the story and the banner tell it too");
+    }
+}
+
 #[tokio::test]
 async fn folders_of_others_are_refused_and_left_as_they_are() {
     let bench = Bench::new();

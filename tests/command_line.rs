@@ -1,0 +1,73 @@
+//! The binary as people meet it: what they mistype, where their data is, what is left behind, what a terminal shows.
+
+mod mistakes;
+mod temporary;
+mod terminal;
+
+use std::process::Command;
+
+use anyhow::ensure;
+use cutaway_tests::broker::{Broker, Launch, binary};
+use cutaway_tests::client::Client;
+use cutaway_tests::folders;
+
+/// The binary, which hears nothing of the settings of whoever runs the tests.
+fn cutaway(arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.args(arguments).env_remove("RUST_LOG");
+    Ok(command)
+}
+
+/// A topic's own settings stand in one file; whoever removes it must hear what that cost, and where to read it again.
+#[test]
+fn a_removed_metadata_file_is_told_in_log_banner_and_findings() -> anyhow::Result<()> {
+    let mut broker = Broker::start(&[])?;
+    let mut client = Client::connect(broker.bootstrap())?;
+    client.create_topic("kept", 3, &[("retention.ms", "1000")])?;
+    broker.stop()?;
+    let folder = broker.data_dir().to_owned();
+    std::fs::remove_file(folder.join("cutaway.redb"))?;
+    broker.restart()?;
+    let sentence = "cutaway.redb: it is missing, though there are folders of 1 topic;";
+    let status = cutaway(&["status", "--data"])?.arg(&folder).output()?;
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let findings = std::fs::read_to_string(folder.join("recovery-findings.txt"))?;
+    for told in [&broker.log(), &status, &findings] {
+        ensure!(told.contains(sentence), "nothing tells of the loss:\n{told}");
+    }
+    ensure!(!status.contains("nothing to recover"), "{status}");
+    Ok(())
+}
+
+/// Each partition used to write a line of its own, thousands of them, for the one reason.
+#[test]
+fn too_few_open_files_are_one_line() -> anyhow::Result<()> {
+    let folder = folders::in_memory();
+    let launch = |limits: Vec<String>| Launch { folder: Some(folder.path().to_owned()), limits, ..Launch::default() };
+    let mut broker = Broker::launch(launch(Vec::new()))?;
+    ensure!(Client::connect(broker.bootstrap())?.create_topic("many", 100, &[])? == 0, "the topic is not created");
+    broker.stop()?;
+    drop(broker);
+    // The broker raises the soft limit by itself, so the hard one is lowered too.
+    let mut broker = Broker::launch(launch(vec!["-n 150".into()]))?;
+    broker.stop()?;
+    let warnings: Vec<String> = broker.log().lines().filter(|line| line.contains("WARN")).map(str::to_owned).collect();
+    ensure!(warnings.len() == 1, "{} lines: {warnings:#?}", warnings.len());
+    ensure!(warnings[0].contains("of 100 partitions are not served"), "{warnings:?}");
+    drop(broker);
+    let mut broker = Broker::launch(launch(Vec::new()))?;
+    broker.stop()?;
+    ensure!(!broker.log().contains("not served"), "with enough open files all is well again:\n{}", broker.log());
+    Ok(())
+}
+
+/// Whether the shell's soft limit of open files is raised shows in what the process may open.
+#[test]
+fn the_soft_limit_of_open_files_is_raised_to_the_hard_one() -> anyhow::Result<()> {
+    let broker = Broker::launch(Launch { limits: vec!["-S -n 100".into()], ..Launch::default() })?;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", broker.pid().as_raw_nonzero()))?;
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    ensure!(words.len() > 4 && words[3] == words[4] && words[3] != "100", "{line}");
+    Ok(())
+}
