@@ -69,6 +69,8 @@ fn in_the_background_it_is_found_by_the_command_that_was_printed_and_leaves_noth
         ensure!(talk.contains("the folder is removed when the broker stops"), "{talk}");
         let folder = banner.lines().find_map(data_folder).context("no banner")?;
         ensure!(folder.starts_with(parent.path()) && folder.join("cutaway.log").exists(), "{}", folder.display());
+        // The process in the foreground and the one in the background mean the same folder.
+        ensure!(talk.contains(&folder.join("cutaway.log").display().to_string()), "{}: {talk}", folder.display());
         let stopped = cutaway(&["stop", "--data"])?.arg(&folder).output()?;
         ensure!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
         patience::until("the folder to be removed", || Ok(!folder.exists()))?;
