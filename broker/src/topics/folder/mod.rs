@@ -125,9 +125,11 @@ fn log_options(topic: &TopicConfig, broker: &BrokerConfig, is_adopted: bool) -> 
 
 /// A random part of `segment.jitter.ms`, so that logs which began together do not roll together.
 fn jitter_ms(topic: &TopicConfig) -> i64 {
-    let most = topic.segment_jitter_ms.min(topic.segment_ms);
-    let random = i64::from(Uuid::new_v4().as_fields().0);
-    if most > 0 { random % most } else { 0 }
+    match topic.segment_jitter_ms.min(topic.segment_ms) {
+        most @ 1.. => i64::from(Uuid::new_v4().as_fields().0) % most,
+        // Most topics want none, and asking the kernel for a random number at each log would add up.
+        _ => 0,
+    }
 }
 
 /// The error of a folder that this broker must not touch: what is wrong, and what to do.
