@@ -66,13 +66,15 @@ fn in_the_background_it_is_found_by_the_command_that_was_printed_and_leaves_noth
         let started = cutaway(arguments)?.env("TMPDIR", parent.path()).output()?;
         let (banner, talk) = (String::from_utf8_lossy(&started.stdout), String::from_utf8_lossy(&started.stderr));
         ensure!(started.status.success(), "{arguments:?}: {talk}");
-        ensure!(talk.contains("the folder is removed when the broker stops"), "{talk}");
         let folder = banner.lines().find_map(data_folder).context("no banner")?;
-        ensure!(folder.starts_with(parent.path()) && folder.join("cutaway.log").exists(), "{}", folder.display());
-        // The process in the foreground and the one in the background mean the same folder.
-        ensure!(talk.contains(&folder.join("cutaway.log").display().to_string()), "{}: {talk}", folder.display());
+        let has_log = folder.join("cutaway.log").exists();
+        // Before anything is judged, so that no failure leaves a broker behind.
         let stopped = cutaway(&["stop", "--data"])?.arg(&folder).output()?;
         ensure!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+        ensure!(folder.starts_with(parent.path()) && has_log, "{}", folder.display());
+        // The process in the foreground and the one in the background mean the same folder.
+        let log = folder.join("cutaway.log").display().to_string();
+        ensure!(talk.contains(&format!("{log}; the folder is removed when the broker stops")), "{log}: {talk}");
         patience::until("the folder to be removed", || Ok(!folder.exists()))?;
     }
     ensure!(fs::read_dir(parent.path())?.count() == 0, "something was left behind");
