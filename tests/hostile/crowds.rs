@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use cutaway_tests::raw_client::{Reply, frame};
+use cutaway_tests::batches::Batch;
+use cutaway_tests::raw_client::{RawClient, Reply, frame};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use super::{SLACK_KIB, Siege};
+use super::{SLACK_KIB, Siege, TOPIC};
 
 const METADATA: i16 = 3;
 const API_VERSIONS: i16 = 18;
@@ -68,6 +69,29 @@ fn a_client_that_asks_and_never_reads_is_made_to_wait() -> anyhow::Result<()> {
         stream.set_write_timeout(Some(Duration::from_millis(500)))?;
         let _ = stream.write_all(&whole.repeat(10_000));
         crowd.push(stream);
+    }
+    siege.endures(SLACK_KIB)
+}
+
+/// They held what they had announced, so that everybody else's large requests waited until they were thrown out.
+#[test]
+fn clients_that_announce_100_mb_and_fall_silent_hold_up_nobody() -> anyhow::Result<()> {
+    const ANNOUNCED: i32 = 100 << 20;
+    const MEGABYTE: usize = 1_000_000;
+    let mut siege = Siege::begin()?;
+    let mut crowd = Vec::new();
+    for sent in [10, (64 << 10) + 1, MEGABYTE] {
+        let mut liar = RawClient::connect_with_patience(siege.broker.bootstrap(), Duration::from_millis(1))?;
+        // A Produce, which has the key 0, and nothing of which is looked at before it is whole.
+        ensure!(liar.send_bytes(&[&ANNOUNCED.to_be_bytes()[..], &vec![0; sent]].concat()), "a liar was thrown out");
+        crowd.push(liar);
+    }
+    let batch = Batch { records: vec![(None, Some(vec![7; MEGABYTE]))], ..Batch::default() }.bytes();
+    let produced = siege.good.produce(TOPIC, 0, batch)?;
+    ensure!(produced.error_code == 0, "the good client's megabyte was refused: {produced:?}");
+    for liar in &mut crowd {
+        let reply = liar.receive(METADATA, 1)?;
+        ensure!(reply == Reply::Silent, "the good client was served after a liar was thrown out ({reply:?})");
     }
     siege.endures(SLACK_KIB)
 }

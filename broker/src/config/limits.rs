@@ -9,6 +9,13 @@ pub const MAX_REQUEST_ELEMENTS: usize = 100_000;
 /// A frame that has begun must be whole within this time, or its connection is closed.
 pub const FRAME_TIMEOUT_MS: u64 = 30_000;
 
+/// While other clients wait for room in `queued.max.request.bytes`, a large frame must grow by 64 KiB in this time, or
+/// its connection is closed.
+pub const FRAME_GROWTH_TIMEOUT_MS: u64 = 3_000;
+
+/// A client that takes no byte of its answers for this long is given up.
+pub const ANSWER_TIMEOUT_MS: u64 = 30_000;
+
 /// The most bytes that one record batch may decompress to.
 pub const MAX_DECOMPRESSED_BATCH_BYTES: usize = 1024 * 1024 * 1024;
 

@@ -17,7 +17,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,41 +25,23 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::Shared;
+use super::budget::Share;
 use super::frames::{Frames, UNBUDGETED_BYTES};
+use super::goodbye::{Goodbye, is_the_clients_doing};
 use super::outbox::Outbox;
-use crate::config::limits;
+use crate::clock::Clock;
 use crate::handlers::{self, Answer, Call, Endpoint, Hangup, RequestContext};
 use crate::journal::Event;
-
-/// A frame that has begun must be complete after this, plus one second per MiB of it.
-const FRAME_PATIENCE: Duration = Duration::from_millis(limits::FRAME_TIMEOUT_MS);
 
 /// A busy connection may hold an empty buffer for this long: the next frame is then read into warm memory.
 const BUFFER_LINGER: Duration = Duration::from_secs(1);
 
 /// While a request is parked, so many bytes behind it are read: enough to notice that the client is gone.
 const LARGEST_READ_AHEAD: usize = 64 * 1024;
-
-/// Why a connection ends.
-#[derive(Debug)]
-pub(super) enum Goodbye {
-    /// The client closed it, as clients do.
-    Left,
-    /// The client closed it in the middle of a request.
-    LeftInTheMiddle,
-    /// Nothing was asked for `connections.max.idle.ms`.
-    Idle,
-    /// The broker stops.
-    Stopping,
-    /// What the client sent, or failed to do, was not acceptable: the reason, as a sentence.
-    Refused(String),
-    /// The socket or a file failed.
-    Broken(io::Error),
-}
 
 /// A client and what is known of it.
 #[derive(Debug)]
@@ -71,18 +52,28 @@ pub(super) struct Connection {
     frames: Frames,
     outbox: Outbox,
     stopping: watch::Receiver<bool>,
-    /// The share of the budget that the frame being read has taken; it goes along with the whole frame.
-    budget: Option<OwnedSemaphorePermit>,
-    /// When the frame that has begun must be complete.
-    frame_deadline: Option<Instant>,
+    /// What the frame being read has of the budget; it goes along with the whole frame.
+    share: Share,
+    /// How the frame being read comes along; `None` until it has made us wait.
+    pace: Option<FramePace>,
     request_count: u64,
+}
+
+/// How a frame that has begun comes along.
+#[derive(Clone, Copy, Debug)]
+struct FramePace {
+    /// When it must be complete; its size, which is known after four bytes only, adds to this.
+    deadline: Instant,
+    /// When it had last grown by [`UNBUDGETED_BYTES`], and how large it was then.
+    grown_at: Instant,
+    grown_to: usize,
 }
 
 /// A large frame and its share of the budget, which is free again as soon as nobody holds the bytes: a Produce keeps
 /// it until it is answered, while a Fetch that waits for records does not.
 struct Budgeted {
     frame: Bytes,
-    _share: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl AsRef<[u8]> for Budgeted {
@@ -112,8 +103,8 @@ impl Connection {
             frames: Frames::new(largest_frame),
             outbox: Outbox::default(),
             stopping,
-            budget: None,
-            frame_deadline: None,
+            share: Share::default(),
+            pace: None,
             request_count: 0,
             shared,
         }
@@ -141,11 +132,9 @@ impl Connection {
     /// Handles every complete frame in the buffer.
     async fn handle_frames(&mut self) -> Result<(), Goodbye> {
         while let Some(frame) = self.frames.next()? {
-            self.frame_deadline = None;
-            let frame = match self.budget.take() {
-                Some(share) => Bytes::from_owner(Budgeted { frame, _share: share }),
-                None => frame,
-            };
+            self.pace = None;
+            let share = std::mem::take(&mut self.share);
+            let frame = if share.is_empty() { frame } else { Bytes::from_owner(Budgeted { frame, _share: share }) };
             self.handle(frame).await?;
             if self.outbox.is_full() {
                 self.flush().await?;
@@ -155,7 +144,7 @@ impl Connection {
     }
 
     async fn flush(&mut self) -> Result<(), Goodbye> {
-        self.outbox.flush(&self.stream, self.shared.core.clock()).await
+        self.outbox.flush(&self.stream, self.shared.core.clock(), self.shared.patience.answer).await
     }
 
     /// Answers one frame: the answer is in the outbox when this returns.
@@ -169,7 +158,7 @@ impl Connection {
         let answered = match poll_once(answer.as_mut()).await {
             Some(answered) => answered,
             None => {
-                outbox.flush(stream, shared.core.clock()).await?;
+                outbox.flush(stream, shared.core.clock(), shared.patience.answer).await?;
                 parked(stream, frames, context, stopping, answer).await
             }
         };
@@ -179,9 +168,9 @@ impl Connection {
     /// Returns when the buffer holds more than before.
     async fn receive(&mut self) -> Result<(), Goodbye> {
         self.frames.trim();
-        self.take_budget().await?;
+        let covered = self.cover_the_next_step().await?;
         loop {
-            match self.frames.read_from(&mut self.stream).await {
+            match self.frames.read_from(&mut self.stream, covered).await {
                 Some(Ok(0)) if self.frames.is_empty() => return Err(Goodbye::Left),
                 Some(Ok(0)) => return Err(Goodbye::LeftInTheMiddle),
                 Some(Ok(_)) => return Ok(()),
@@ -192,60 +181,79 @@ impl Connection {
         }
     }
 
-    /// A large frame is read on only when the budget of all connections has room for the whole of it.
-    async fn take_budget(&mut self) -> Result<(), Goodbye> {
-        let Some(size) = self.frames.frame_size()? else { return Ok(()) };
-        let Some(budget) = &self.shared.request_bytes else { return Ok(()) };
-        if size <= UNBUDGETED_BYTES || self.budget.is_some() {
-            return Ok(());
+    /// A large frame is read on only when it has its share of the budget of all connections: up to which byte.
+    async fn cover_the_next_step(&mut self) -> Result<usize, Goodbye> {
+        let (size, here) = (self.frames.frame_size()?.unwrap_or(0), self.frames.len());
+        let Some(budget) = &self.shared.budget else { return Ok(usize::MAX) };
+        if size <= UNBUDGETED_BYTES {
+            return Ok(size);
         }
-        let wanted = u32::try_from(size).unwrap_or(u32::MAX).min(budget.total);
-        let permits = Arc::clone(&budget.permits).acquire_many_owned(wanted);
-        tokio::select! {
-            biased;
-            () = stopped(&mut self.stopping) => Err(Goodbye::Stopping),
-            permits = permits => {
-                self.budget = Some(permits.expect("the budget is never closed"));
-                // The time spent waiting for other clients is not this one's slowness.
-                self.frame_deadline = None;
-                Ok(())
+        if !budget.try_grow(&mut self.share, here, size) {
+            let begun = self.shared.core.clock().instant();
+            warn!("large requests wait for room in `queued.max.request.bytes`");
+            tokio::select! {
+                biased;
+                () = stopped(&mut self.stopping) => return Err(Goodbye::Stopping),
+                () = budget.grow(&mut self.share, here, size) => {}
+            }
+            // The time spent waiting for other clients is not this one's slowness.
+            let waited = self.shared.core.clock().elapsed_since(begun);
+            if let Some(pace) = &mut self.pace {
+                pace.deadline += waited;
+                pace.grown_at += waited;
             }
         }
+        Ok(self.share.covered())
     }
 
     /// Waits for the first byte of a frame, for most of the time without a buffer.
     async fn wait_for_a_frame(&mut self) -> Result<(), Goodbye> {
-        if self.frames.is_large() && self.wait_readable(Some(BUFFER_LINGER)).await? {
+        let Connection { stream, stopping, frames, shared, .. } = self;
+        let clock = shared.core.clock();
+        if frames.is_large() && wait_readable(stream, stopping, clock, Some(BUFFER_LINGER)).await? {
             return Ok(());
         }
-        self.frames.release();
-        let limit = u64::try_from(self.shared.core.config().connections_max_idle_ms).ok().map(Duration::from_millis);
-        if self.wait_readable(limit).await? { Ok(()) } else { Err(Goodbye::Idle) }
+        frames.release();
+        let limit = u64::try_from(shared.core.config().connections_max_idle_ms).ok().map(Duration::from_millis);
+        if wait_readable(stream, stopping, clock, limit).await? { Ok(()) } else { Err(Goodbye::Idle) }
     }
 
     /// Waits for more of a frame that has begun.
     async fn wait_for_the_rest(&mut self) -> Result<(), Goodbye> {
-        let now = self.shared.core.clock().instant();
-        let size = self.frames.frame_size()?.unwrap_or(0);
-        let patience = FRAME_PATIENCE + Duration::from_secs((size >> 20) as u64);
-        let deadline = *self.frame_deadline.get_or_insert(now + FRAME_PATIENCE);
-        // The size is known after four bytes only, so it is added to the deadline each time.
-        let left = (deadline + (patience - FRAME_PATIENCE)).saturating_duration_since(now);
-        if self.wait_readable(Some(left)).await? {
-            return Ok(());
+        let (patience, clock) = (self.shared.patience, self.shared.core.clock());
+        let (now, here) = (clock.instant(), self.frames.len());
+        let begun = FramePace { deadline: now + patience.frame, grown_at: now, grown_to: here };
+        let pace = self.pace.get_or_insert(begun);
+        if here >= pace.grown_to + UNBUDGETED_BYTES {
+            (pace.grown_at, pace.grown_to) = (now, here);
         }
-        Err(Goodbye::Refused(format!("a request that began was not complete after {patience:?}")))
-    }
-
-    /// Waits until the socket has something; false when the limit passed first.
-    async fn wait_readable(&mut self, limit: Option<Duration>) -> Result<bool, Goodbye> {
-        let clock = self.shared.core.clock();
-        tokio::select! {
+        let for_size = Duration::from_secs((self.frames.frame_size()?.unwrap_or(0) >> 20) as u64);
+        let left = (pace.deadline + for_size).saturating_duration_since(now);
+        let (grown_at, holds_a_share) = (pace.grown_at, !self.share.is_empty());
+        let too_late = Err(format!("a request that began was not complete after {:?}", patience.frame + for_size));
+        // Looked at before the socket is, or whoever sends a byte each millisecond would have all the time in the world.
+        if left.is_zero() {
+            return too_late.map_err(Goodbye::Refused);
+        }
+        let claimed = async {
+            match &self.shared.budget {
+                Some(budget) if holds_a_share => budget.claimed(clock, grown_at, patience.growth).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let outcome = tokio::select! {
             biased;
-            ready = self.stream.readable() => ready.map(|()| true).map_err(Goodbye::Broken),
-            () = stopped(&mut self.stopping) => Err(Goodbye::Stopping),
-            () = clock.sleep(limit.unwrap_or(Duration::MAX)), if limit.is_some() => Ok(false),
-        }
+            readable = wait_readable(&self.stream, &mut self.stopping, clock, Some(left)) => match readable? {
+                true => Ok(()),
+                false => too_late,
+            },
+            () = claimed => Err(format!(
+                "a request that began did not grow by {UNBUDGETED_BYTES} bytes in {:?}, while other clients waited for \
+                 its room in `queued.max.request.bytes`",
+                patience.growth
+            )),
+        };
+        outcome.map_err(Goodbye::Refused)
     }
 
     /// The one log line and the journal's event of a connection's end.
@@ -261,7 +269,9 @@ impl Connection {
             Goodbye::Broken(failure) if is_the_clients_doing(failure) => {
                 debug!(%peer, %client_id, connection, "{why}");
             }
-            Goodbye::Broken(_) => error!(%peer, %client_id, connection, "closed a connection: {why}"),
+            Goodbye::Broken(_) => {
+                error!(%peer, %client_id, connection, "closed a connection: {why}");
+            }
             Goodbye::LeftInTheMiddle | Goodbye::Idle => info!(%peer, %client_id, connection, "{why}"),
             Goodbye::Left | Goodbye::Stopping => debug!(%peer, %client_id, connection, "{why}"),
         }
@@ -290,22 +300,18 @@ impl Drop for Connection {
     }
 }
 
-impl Goodbye {
-    fn sentence(&self) -> String {
-        match self {
-            Goodbye::Left => "the client left".into(),
-            Goodbye::LeftInTheMiddle => "the client left in the middle of a request".into(),
-            Goodbye::Idle => "the client was idle for longer than connections.max.idle.ms".into(),
-            Goodbye::Stopping => "the broker stops".into(),
-            Goodbye::Refused(why) => why.clone(),
-            Goodbye::Broken(failure) => format!("the connection broke: {failure}"),
-        }
-    }
-}
-
-impl From<Hangup> for Goodbye {
-    fn from(hangup: Hangup) -> Goodbye {
-        Goodbye::Refused(hangup.why)
+/// Waits until the socket has something; false when the limit passed first.
+async fn wait_readable(
+    stream: &TcpStream,
+    stopping: &mut watch::Receiver<bool>,
+    clock: &Clock,
+    limit: Option<Duration>,
+) -> Result<bool, Goodbye> {
+    tokio::select! {
+        biased;
+        ready = stream.readable() => ready.map(|()| true).map_err(Goodbye::Broken),
+        () = stopped(stopping) => Err(Goodbye::Stopping),
+        () = clock.sleep(limit.unwrap_or(Duration::MAX)), if limit.is_some() => Ok(false),
     }
 }
 
@@ -327,7 +333,7 @@ async fn parked(
             () = stopped(stopping), if !context.hurry.is_asked_for() => context.hurry.ask(),
             ready = stream.readable(), if watching && frames.len() < LARGEST_READ_AHEAD => {
                 let read = match ready {
-                    Ok(()) => frames.read_from(stream).await,
+                    Ok(()) => frames.read_from(stream, 0).await,
                     Err(failure) => Some(Err(failure)),
                 };
                 if matches!(read, Some(Ok(0) | Err(_))) {
@@ -353,10 +359,4 @@ pub(super) async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-/// Resets and broken pipes are how clients leave in a hurry.
-fn is_the_clients_doing(failure: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
-    matches!(failure.kind(), ConnectionReset | BrokenPipe | ConnectionAborted | TimedOut)
 }

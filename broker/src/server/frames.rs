@@ -11,7 +11,8 @@ use kafka_protocol::messages::ApiKey;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use super::connection::{Goodbye, poll_once};
+use super::connection::poll_once;
+use super::goodbye::Goodbye;
 use crate::config::limits::MAX_FRAME_BYTES_EXCEPT_PRODUCE;
 
 /// Bytes of the length prefix.
@@ -23,7 +24,7 @@ const SMALLEST_READ: usize = 16 * 1024;
 /// The largest read that may run past the end of a frame: what comes after it might have to be moved.
 const LARGEST_BLIND_READ: usize = 64 * 1024;
 
-/// Frames above this need a share of the budget before more of them is read.
+/// Frames above this need a share of the budget before more of them is read; see [`super::budget`].
 pub(super) const UNBUDGETED_BYTES: usize = 64 * 1024;
 
 /// A busy connection keeps its buffer up to this size between two frames.
@@ -101,10 +102,11 @@ impl Frames {
         }
     }
 
-    /// Reads what the socket has now: `None` if nothing, 0 at the end of the stream.
-    pub(super) async fn read_from(&mut self, stream: &mut TcpStream) -> Option<io::Result<usize>> {
+    /// Reads what the socket has now, of a frame that has begun no more than its first `covered` bytes: `None` if there
+    /// is nothing, 0 at the end of the stream.
+    pub(super) async fn read_from(&mut self, stream: &mut TcpStream, covered: usize) -> Option<io::Result<usize>> {
         let missing = match self.frame_size() {
-            Ok(Some(size)) => size.saturating_sub(self.buffer.len()),
+            Ok(Some(size)) => size.min(covered).saturating_sub(self.buffer.len()),
             _ => 0,
         };
         let longest = missing.max(LARGEST_BLIND_READ);
@@ -209,7 +211,7 @@ mod tests {
             let mut frames = Frames::new(100 * 1024 * 1024);
             let mut places = Vec::new();
             while places.len() < 8 {
-                match frames.read_from(&mut stream).await {
+                match frames.read_from(&mut stream, usize::MAX).await {
                     Some(read) => assert!(read.expect("a byte") > 0),
                     None => stream.readable().await.expect("more"),
                 }

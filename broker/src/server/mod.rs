@@ -8,8 +8,10 @@
 //! that lies about its length is refused before memory is spent on it, and a socket that cannot be accepted makes
 //! the loop pause, not end.
 
+mod budget;
 mod connection;
 mod frames;
+mod goodbye;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -26,8 +28,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use crate::config::Listener;
+use crate::config::{Listener, limits};
 use crate::handlers::{Core, Endpoint};
+use budget::Budget;
 use connection::{Connection, stopped};
 
 /// Connections that the kernel may hold for us before they are accepted.
@@ -52,17 +55,21 @@ struct Shared {
     core: Arc<Core>,
     /// One permit per connection, `max.connections` of them.
     connection_slots: Arc<Semaphore>,
-    /// One permit per byte of large requests that may be in memory at once; `None` when there is no such limit.
-    request_bytes: Option<RequestBytes>,
+    /// `queued.max.request.bytes`; `None` when there is no such limit.
+    budget: Option<Budget>,
+    patience: Patience,
     connection_ids: AtomicU64,
 }
 
-/// The budget of `queued.max.request.bytes`.
-#[derive(Debug)]
-struct RequestBytes {
-    permits: Arc<Semaphore>,
-    /// A frame larger than the whole budget takes all of it, or it would wait for ever.
-    total: u32,
+/// How long clients may keep the broker waiting, before their connections are closed.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// From the first to the last byte of a frame, plus one second per MiB of it.
+    frame: Duration,
+    /// Until the next [`frames::UNBUDGETED_BYTES`] of a large frame, while others wait for its share of the budget.
+    growth: Duration,
+    /// Until some byte of an answer is taken.
+    answer: Duration,
 }
 
 /// A socket that listens, and what clients on it are told.
@@ -138,13 +145,22 @@ impl Shared {
     fn new(core: Arc<Core>) -> Shared {
         let config = core.config();
         let slots = usize::try_from(config.max_connections).unwrap_or(0).clamp(1, Semaphore::MAX_PERMITS);
-        let request_bytes = (config.queued_max_request_bytes > 0).then(|| {
-            let total = u32::try_from(config.queued_max_request_bytes).unwrap_or(u32::MAX);
-            let permits = usize::try_from(total).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-            RequestBytes { permits: Arc::new(Semaphore::new(permits)), total }
+        let bytes = |setting: i64| usize::try_from(setting).unwrap_or(usize::MAX);
+        let budget = (config.queued_max_request_bytes > 0).then(|| {
+            Budget::new(bytes(config.queued_max_request_bytes), bytes(config.socket_request_max_bytes.into()))
         });
         let connection_slots = Arc::new(Semaphore::new(slots));
-        Shared { core, connection_slots, request_bytes, connection_ids: AtomicU64::new(1) }
+        Shared { core, connection_slots, budget, patience: Patience::default(), connection_ids: AtomicU64::new(1) }
+    }
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            frame: Duration::from_millis(limits::FRAME_TIMEOUT_MS),
+            growth: Duration::from_millis(limits::FRAME_GROWTH_TIMEOUT_MS),
+            answer: Duration::from_millis(limits::ANSWER_TIMEOUT_MS),
+        }
     }
 }
 
@@ -214,7 +230,8 @@ async fn accept_loop(
             }
             Err(failure) if is_out_of_resources(&failure) => {
                 if !std::mem::replace(&mut complained, true) {
-                    error!("cannot accept connections on {}: {failure}; raise `ulimit -n`", endpoint.listener);
+                    let listener = &endpoint.listener;
+                    error!("cannot accept connections on {listener}: {failure}; raise `ulimit -n`");
                 }
                 shared.core.clock().sleep(ACCEPT_PAUSE).await;
             }

@@ -13,13 +13,10 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::connection::Goodbye;
+use super::goodbye::Goodbye;
 use crate::clock::Clock;
 use crate::handlers::{Answer, Part};
 use crate::storage::FileRange;
-
-/// A client that takes no byte for this long is given up.
-const STALL: Duration = Duration::from_secs(30);
 
 /// What the kernel may copy in one call: it does so without looking at other tasks.
 const LARGEST_SEND: usize = 256 * 1024;
@@ -65,12 +62,12 @@ impl Outbox {
         self.bytes_in_memory >= FULL_BYTES || self.parts.len() >= LARGEST_VECTOR
     }
 
-    /// Writes everything.
-    pub(super) async fn flush(&mut self, stream: &TcpStream, clock: &Clock) -> Result<(), Goodbye> {
+    /// Writes everything; a client that takes no byte for as long as `patience` is given up.
+    pub(super) async fn flush(&mut self, stream: &TcpStream, clock: &Clock, patience: Duration) -> Result<(), Goodbye> {
         while let Some(first) = self.parts.front() {
             let sent = match first {
-                Part::Bytes(_) => patiently(clock, self.send_bytes(stream)).await?,
-                Part::File(range) => patiently(clock, send_range(stream, range)).await?,
+                Part::Bytes(_) => patiently(clock, patience, self.send_bytes(stream)).await?,
+                Part::File(range) => patiently(clock, patience, send_range(stream, range)).await?,
             };
             self.advance(sent)?;
             self.bytes_this_turn += sent;
@@ -162,10 +159,16 @@ fn ended_early(range: &FileRange) -> io::Error {
 }
 
 /// Waits for a write, but not for ever.
-async fn patiently(clock: &Clock, write: impl Future<Output = io::Result<usize>>) -> Result<usize, Goodbye> {
+async fn patiently(
+    clock: &Clock,
+    patience: Duration,
+    write: impl Future<Output = io::Result<usize>>,
+) -> Result<usize, Goodbye> {
     tokio::select! {
         biased;
         sent = write => sent.map_err(Goodbye::Broken),
-        () = clock.sleep(STALL) => Err(Goodbye::Refused(format!("it took no byte of its answers for {STALL:?}"))),
+        () = clock.sleep(patience) => {
+            Err(Goodbye::Refused(format!("it took no byte of its answers for {patience:?}")))
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Real sockets on the loopback, the real handlers behind them.
 
+mod patience;
+
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -24,8 +26,13 @@ struct Running {
 }
 
 fn serve(change: impl FnOnce(&mut BrokerConfig)) -> Running {
+    serve_with(Patience::default(), change)
+}
+
+fn serve_with(patience: Patience, change: impl FnOnce(&mut BrokerConfig)) -> Running {
     let (core, folder) = core_in_folder(change);
-    let server = Server::bind(&[listener("PLAINTEXT", 0)], Arc::clone(&core)).expect("a free port");
+    let mut server = Server::bind(&[listener("PLAINTEXT", 0)], Arc::clone(&core)).expect("a free port");
+    Arc::get_mut(&mut server.shared).expect("nobody is served yet").patience = patience;
     server.serve().expect("a runtime");
     let address = server.addresses()[0].1;
     Running { server, address, core, _folder: folder }
