@@ -2,11 +2,16 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use cutaway_tests::batches::Batch;
+use cutaway_tests::broker::Launch;
+use cutaway_tests::patience;
 use cutaway_tests::raw_client::{RawClient, Reply, frame};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{FetchRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{SLACK_KIB, Siege, TOPIC};
@@ -97,6 +102,30 @@ fn clients_that_announce_100_mb_and_fall_silent_hold_up_nobody() -> anyhow::Resu
 }
 
 #[test]
+fn without_a_free_descriptor_the_broker_rests_and_accepts_again_once_there_is_one() -> anyhow::Result<()> {
+    const CONNECTIONS: usize = 100;
+    let limits = vec!["-n 64".to_owned()];
+    let mut siege = Siege::begin_with(Launch { limits, ..Launch::default() })?;
+    let mut crowd = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut client = siege.attacker()?;
+        client.send(API_VERSIONS, 0, &[])?;
+        crowd.push(client);
+    }
+    patience::until("a line that names the limit", || Ok(siege.broker.log().contains("raise `ulimit -n`")))?;
+    let (begun, used_before) = (Instant::now(), siege.broker.processor_time()?);
+    wait_for_nothing(&mut siege, 500)?;
+    let (used, passed) = (siege.broker.processor_time()? - used_before, begun.elapsed());
+    ensure!(used < passed / 2, "it spent {used:?} of {passed:?} on accepting nothing");
+    // Each leaves when it has its answer, and makes room for one who waits.
+    for mut client in crowd {
+        let reply = client.receive(API_VERSIONS, 0)?;
+        ensure!(matches!(reply, Reply::Body(_)), "one who waited got {reply:?}");
+    }
+    siege.endures(SLACK_KIB)
+}
+
+#[test]
 fn clients_that_come_and_go_leave_nothing_behind() -> anyhow::Result<()> {
     let mut siege = Siege::begin()?;
     for round in 0..2000 {
@@ -106,6 +135,16 @@ fn clients_that_come_and_go_leave_nothing_behind() -> anyhow::Result<()> {
         }
     }
     siege.endures(SLACK_KIB)
+}
+
+/// Fetches what is not there: the broker answers when this time has passed.
+fn wait_for_nothing(siege: &mut Siege, wait_ms: i32) -> anyhow::Result<()> {
+    let end = siege.good.end_offset(TOPIC, 0)?.map_err(|code| anyhow::anyhow!("no end offset: error {code}"))?;
+    let partition = FetchPartition::default().with_fetch_offset(end).with_partition_max_bytes(1);
+    let name = TopicName(StrBytes::from_static_str(TOPIC));
+    let topic = FetchTopic::default().with_topic(name).with_partitions(vec![partition]);
+    let request = FetchRequest::default().with_max_wait_ms(wait_ms).with_min_bytes(1).with_topics(vec![topic]);
+    siege.good.ask(12, &request).map(drop)
 }
 
 /// The broker inherits the limit.

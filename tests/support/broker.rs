@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,6 +95,15 @@ impl Broker {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the broker has ended")?;
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// How long processors have worked for it.
+    pub fn processor_time(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name in parentheses: user and system time are the 12th and 13th field, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(") ").context("the broker has ended")?;
+        let hundredths = fields.split(' ').skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
+        Ok(Duration::from_millis(hundredths * 10))
     }
 
     /// Whether its process still runs.

@@ -80,6 +80,8 @@ impl Core {
 /// When Kafka would close the connection: an unknown API or version, a body that does not decode, or a failure of a
 /// request that wants no answer.
 pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result<Answer, Hangup> {
+    #[cfg(test)]
+    tests::panic_if_asked(context);
     let Call { head, body, client_id } = call;
     // It is a slice of the frame, which a fetch that waits must not keep in memory.
     drop(client_id);

@@ -35,6 +35,14 @@ pub(crate) fn context() -> RequestContext {
     RequestContext::new(1, Arc::new(endpoint), ([127, 0, 0, 1], 40000).into(), 1)
 }
 
+/// The name of a client whose requests meet a bug: no request is known that does.
+pub(crate) const MEETS_A_BUG: &str = "meets-a-bug";
+
+/// The bug.
+pub(super) fn panic_if_asked(context: &RequestContext) {
+    assert_ne!(*context.client_id, *MEETS_A_BUG, "a bug");
+}
+
 /// A topic's name on the wire.
 pub(crate) fn wire(name: &str) -> WireName {
     WireName(StrBytes::from_string(name.to_owned()))

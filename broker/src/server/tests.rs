@@ -1,5 +1,6 @@
 //! Real sockets on the loopback, the real handlers behind them.
 
+mod panics;
 mod patience;
 
 use std::net::SocketAddr;
