@@ -3,6 +3,7 @@
 
 mod crowds;
 mod frames;
+mod logs;
 mod mutations;
 mod names;
 mod records;
@@ -36,7 +37,8 @@ impl Siege {
     }
 
     fn begin_with(mut launch: Launch) -> anyhow::Result<Siege> {
-        launch.arguments.push("--quiet".into());
+        // Each attacker is looked for in the log, which tells of some only when it tells of all.
+        launch.arguments.extend(["--quiet".into(), "--verbose".into()]);
         let broker = Broker::launch(launch)?;
         let mut good = Client::connect(broker.bootstrap())?;
         ensure!(good.create_topic(TOPIC, 1, &[])? == 0, "the topic cannot be created");

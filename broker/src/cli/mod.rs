@@ -7,6 +7,7 @@ mod banner;
 mod control;
 mod detach;
 mod logging;
+mod pace;
 mod reset;
 mod start;
 mod status;

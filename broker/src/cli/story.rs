@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use cutaway::clock::TimestampMs;
 use cutaway::config::limits::STORY_LINES_PER_SECOND;
 use cutaway::journal::{Event, Journal, News};
+
+use super::pace::{Pace, Verdict};
 
 /// Tells what happens from now on, and what recovery found before.
 pub(crate) async fn tell(journal: Journal) {
@@ -29,7 +32,7 @@ fn print(lines: &[String]) {
 }
 
 /// What was told already, so that only new facts are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Story {
     /// Where each open connection comes from; a connection that ends is taken out.
     peers: HashMap<u64, SocketAddr>,
@@ -46,12 +49,21 @@ struct Client {
     host: Option<IpAddr>,
 }
 
+impl Default for Story {
+    fn default() -> Story {
+        let pace = Pace::new(STORY_LINES_PER_SECOND, Duration::from_secs(1));
+        Story { peers: HashMap::new(), clients: HashMap::new(), pace }
+    }
+}
+
 impl Story {
     /// The lines that an event adds.
     fn lines(&mut self, time_ms: TimestampMs, event: &Event) -> Vec<String> {
-        match self.sentence(event) {
-            Some(sentence) => self.pace.admit(time_ms, sentence),
-            None => Vec::new(),
+        let Some(sentence) = self.sentence(event) else { return Vec::new() };
+        match self.pace.judge(time_ms) {
+            Verdict::Tell { held_back: 0 } => vec![sentence],
+            Verdict::Tell { held_back } => vec![format!("({held_back} more lines were not told)"), sentence],
+            Verdict::HoldBack { .. } => Vec::new(),
         }
     }
 
@@ -88,10 +100,8 @@ impl Story {
             Event::RecoveryFound { file, position, sentence, .. } => {
                 Some(format!("recovery: {} at byte {position}: {sentence}", file.display()))
             }
-            Event::RequestRefused { peer, client_id, why, .. } => {
-                let who = if client_id.is_empty() { String::new() } else { format!(" ({client_id})") };
-                Some(format!("refused a request of {peer}{who}: {why}"))
-            }
+            // The log has told it, on the same terminal.
+            Event::RequestRefused { .. } => None,
         }
     }
 
@@ -114,31 +124,6 @@ impl Story {
         }
         let plural = if requests == 1 { "" } else { "s" };
         Some(format!("client {} gone after {requests} request{plural}: {why}", client.id))
-    }
-}
-
-/// Holds lines back that come too fast, and says how many.
-#[derive(Debug, Default)]
-struct Pace {
-    second: TimestampMs,
-    told: u32,
-    held_back: u64,
-}
-
-impl Pace {
-    fn admit(&mut self, time_ms: TimestampMs, line: String) -> Vec<String> {
-        let second = time_ms.div_euclid(1000);
-        if second != self.second {
-            (self.second, self.told) = (second, 0);
-        }
-        if self.told >= STORY_LINES_PER_SECOND {
-            self.held_back += 1;
-            return Vec::new();
-        }
-        self.told += 1;
-        let held_back = std::mem::take(&mut self.held_back);
-        let before = (held_back > 0).then(|| format!("({held_back} more lines were not told)"));
-        before.into_iter().chain([line]).collect()
     }
 }
 
@@ -187,11 +172,18 @@ mod tests {
     }
 
     #[test]
+    fn what_the_log_tells_is_not_told_again() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        let refused = Event::RequestRefused { connection: 1, peer, client_id: "x".into(), why: "w".into() };
+        assert!(Story::default().lines(0, &refused).is_empty());
+    }
+
+    #[test]
     fn at_most_so_many_lines_a_second() {
         let mut story = Story::default();
         let deleted = |topic: &str| Event::TopicDeleted { topic: topic.into(), topic_id: "i".into(), by: "b".into() };
         let told: usize = (0..9).map(|number| story.lines(500, &deleted(&number.to_string())).len()).sum();
         assert_eq!(told, 5);
-        assert_eq!(story.lines(1000, &deleted("x")), ["(4 more lines were not told)", "topic x deleted by b"]);
+        assert_eq!(story.lines(1500, &deleted("x")), ["(4 more lines were not told)", "topic x deleted by b"]);
     }
 }

@@ -28,6 +28,12 @@ pub const JOURNAL_SUBSCRIBER_EVENTS: usize = 256;
 /// The most lines of its story that the broker tells in a second.
 pub const STORY_LINES_PER_SECOND: u32 = 5;
 
+/// The most lines that one place in the code writes to the log in [`LOG_WINDOW_MS`], where clients can provoke them.
+pub const LOG_LINES_ALIKE: u32 = 5;
+
+/// After this, one line tells how many more there would have been.
+pub const LOG_WINDOW_MS: u64 = 10_000;
+
 /// How long a clean stop may take on a healthy disk: answers in flight, flushes, checkpoints.
 pub const SHUTDOWN_DEADLINE_MS: u64 = 2_000;
 

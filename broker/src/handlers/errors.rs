@@ -3,6 +3,7 @@
 use kafka_protocol::ResponseError;
 use tracing::error;
 
+use crate::journal::PROVOKED;
 use crate::storage::{Error, Refusal};
 use crate::topics::TopicError;
 
@@ -10,7 +11,7 @@ use crate::topics::TopicError;
 /// it was found, and a consumer may ask for it again and again.
 pub(super) fn storage_code(failure: &Error) -> ResponseError {
     if failure.is_fault() && !matches!(failure, Error::Damaged { .. }) {
-        error!("{failure}");
+        error!(target: PROVOKED, "{failure}");
     }
     match failure {
         Error::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,

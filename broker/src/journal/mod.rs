@@ -18,6 +18,10 @@ use crate::config::limits::JOURNAL_SUBSCRIBER_EVENTS;
 
 pub use event::Event;
 
+/// The target of those log lines that clients can provoke as often as they like. Whoever writes the log may hold some of
+/// them back; the library only marks them.
+pub const PROVOKED: &str = "cutaway::provoked";
+
 /// One event with its place in time.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Entry {

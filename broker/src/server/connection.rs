@@ -35,7 +35,7 @@ use super::goodbye::{Goodbye, is_the_clients_doing};
 use super::outbox::Outbox;
 use crate::clock::Clock;
 use crate::handlers::{self, Answer, Call, Endpoint, Hangup, RequestContext};
-use crate::journal::Event;
+use crate::journal::{Event, PROVOKED};
 
 /// A busy connection may hold an empty buffer for this long: the next frame is then read into warm memory.
 const BUFFER_LINGER: Duration = Duration::from_secs(1);
@@ -190,7 +190,7 @@ impl Connection {
         }
         if !budget.try_grow(&mut self.share, here, size) {
             let begun = self.shared.core.clock().instant();
-            warn!("large requests wait for room in `queued.max.request.bytes`");
+            warn!(target: PROVOKED, "large requests wait for room in `queued.max.request.bytes`");
             tokio::select! {
                 biased;
                 () = stopped(&mut self.stopping) => return Err(Goodbye::Stopping),
@@ -262,7 +262,7 @@ impl Connection {
         let why = goodbye.sentence();
         match goodbye {
             Goodbye::Refused(_) => {
-                warn!(%peer, %client_id, connection, "closed a connection: {why}");
+                warn!(target: PROVOKED, %peer, %client_id, connection, "closed a connection: {why}");
                 let (connection, peer, client_id, why) = (*connection, *peer, client_id.to_string(), why.clone());
                 self.shared.core.journal().record(|| Event::RequestRefused { connection, peer, client_id, why });
             }
@@ -270,7 +270,7 @@ impl Connection {
                 debug!(%peer, %client_id, connection, "{why}");
             }
             Goodbye::Broken(_) => {
-                error!(%peer, %client_id, connection, "closed a connection: {why}");
+                error!(target: PROVOKED, %peer, %client_id, connection, "closed a connection: {why}");
             }
             Goodbye::LeftInTheMiddle | Goodbye::Idle => info!(%peer, %client_id, connection, "{why}"),
             Goodbye::Left | Goodbye::Stopping => debug!(%peer, %client_id, connection, "{why}"),

@@ -30,6 +30,7 @@ use tracing::{error, info, warn};
 
 use crate::config::{Listener, limits};
 use crate::handlers::{Core, Endpoint};
+use crate::journal::PROVOKED;
 use budget::Budget;
 use connection::{Connection, stopped};
 
@@ -231,7 +232,7 @@ async fn accept_loop(
             Err(failure) if is_out_of_resources(&failure) => {
                 if !std::mem::replace(&mut complained, true) {
                     let listener = &endpoint.listener;
-                    error!("cannot accept connections on {listener}: {failure}; raise `ulimit -n`");
+                    error!(target: PROVOKED, "cannot accept connections on {listener}: {failure}; raise `ulimit -n`");
                 }
                 shared.core.clock().sleep(ACCEPT_PAUSE).await;
             }
@@ -252,7 +253,7 @@ async fn accept(
     let (stream, peer) = socket.accept().await?;
     let slots = Arc::clone(&shared.connection_slots);
     if slots.available_permits() == 0 {
-        warn!("`max.connections` is reached; new clients wait until others leave");
+        warn!(target: PROVOKED, "`max.connections` is reached; new clients wait until others leave");
     }
     let slot = slots.acquire_owned().await.expect("the slots are never closed");
     Ok((slot, stream, peer))
