@@ -12,6 +12,7 @@ mod command_line;
 mod full_disk;
 mod hostile;
 mod kills;
+mod starts;
 
 mod files;
 mod kafka;

@@ -24,7 +24,7 @@ use crate::config::limits::{JOURNAL_RING_BYTES, SHUTDOWN_DEADLINE_MS};
 use crate::config::{BrokerConfig, Listener};
 use crate::handlers::Core;
 use crate::journal::{Event, Journal};
-use crate::server::Server;
+use crate::server::{Addresses, Server};
 use crate::storage;
 use crate::storage::disk::Disk;
 use crate::topics::Topics;
@@ -58,10 +58,12 @@ impl Broker {
         let config = Arc::new(config);
         let journal = Journal::new(clock.clone(), JOURNAL_RING_BYTES);
         let disk = Disk::default();
+        // Before the folder is made: a start that fails because a port is taken leaves nothing behind.
+        let addresses = Addresses::take(&config.listeners).map_err(StartError::Listen)?;
         let topics = Topics::open(disk.clone(), clock.clone(), Arc::clone(&config), journal.clone());
         let topics = topics.map_err(StartError::Folder)?;
         let core = Core::new(Arc::clone(&topics), Arc::clone(&config), clock.clone(), journal.clone());
-        let opened = Server::bind(&config.listeners, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
+        let opened = Server::listen(addresses, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
             let status = first_status(&config, &topics, &server, &journal, started_at_ms);
             let control = ControlSocket::open(&disk, &config.log_dir, status, Arc::clone(&topics));
             server.serve().map_err(StartError::Listen)?;
@@ -213,15 +215,15 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_port_that_is_taken_names_the_flags_and_leaves_the_folder_free() {
+    async fn a_port_that_is_taken_names_the_flags_and_nothing_is_made() {
         let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
         let running = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
         let port = running.addresses()[0].1.port();
-        let error = Broker::start(settings(other.path(), port), Clock::system()).await.expect_err("a taken port");
+        let data = other.path().join("data");
+        let error = Broker::start(settings(&data, port), Clock::system()).await.expect_err("a taken port");
+        assert!(!data.exists(), "the folder of a broker that never was");
         assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
         assert!(error.to_string().contains("--port 0"), "{error}");
-        let free = Broker::start(settings(other.path(), 0), Clock::system()).await.expect("the lock was let go");
-        free.shutdown().await.expect("a healthy disk");
         running.shutdown().await.expect("a healthy disk");
     }
 

@@ -2,12 +2,14 @@
 //!
 //! A [`Server`] has one accept loop per listener and one task per connection. A connection reads frames, hands
 //! them one by one to [`crate::handlers::answer`] and writes the answers in the order of the requests; the whole
-//! story is in `connection.rs`, the growing read buffer in `frames.rs`, the writing in `outbox.rs`.
+//! story is in `connection.rs`, the growing read buffer in `frames.rs`, what all of these may hold together in
+//! `budget.rs`, the writing in `outbox.rs`.
 //!
 //! Nothing a client does ends more than its own connection: a handler that panics takes its task with it, a frame
 //! that lies about its length is refused before memory is spent on it, and a socket that cannot be accepted makes
 //! the loop pause, not end.
 
+mod addresses;
 mod budget;
 mod connection;
 mod frames;
@@ -17,25 +19,23 @@ mod outbox;
 mod tests;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use crate::config::{Listener, limits};
+use crate::config::limits;
 use crate::handlers::{Core, Endpoint};
 use crate::journal::PROVOKED;
+pub use addresses::Addresses;
+use addresses::BoundListener;
 use budget::Budget;
 use connection::{Connection, stopped};
-
-/// Connections that the kernel may hold for us before they are accepted.
-const ACCEPT_BACKLOG: i32 = 1024;
 
 /// How long an accept loop rests when the process has no descriptor left for another socket.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
-    listeners: Mutex<Vec<BoundListener>>,
+    listeners: Mutex<Vec<BoundListener<StdListener>>>,
     addresses: Vec<(String, SocketAddr)>,
     accept_loops: Mutex<Vec<JoinHandle<()>>>,
     stopping: watch::Sender<bool>,
@@ -73,20 +73,13 @@ struct Patience {
     answer: Duration,
 }
 
-/// A socket that listens, and what clients on it are told.
-#[derive(Debug)]
-struct BoundListener {
-    socket: StdListener,
-    endpoint: Arc<Endpoint>,
-}
-
 impl Server {
-    /// Opens the listening sockets; nothing is accepted before [`Server::serve`].
+    /// Listens on the addresses; nothing is accepted before [`Server::serve`].
     ///
     /// # Errors
-    /// The sentence names the listener: its address does not resolve, is taken, or is not ours.
-    pub fn bind(listeners: &[Listener], core: Arc<Core>) -> io::Result<Server> {
-        let bound = listeners.iter().map(bind_listener).collect::<io::Result<Vec<_>>>()?;
+    /// As [`Addresses::take`]: of two who take an address at the same time, one is the first to listen.
+    pub fn listen(addresses: Addresses, core: Arc<Core>) -> io::Result<Server> {
+        let bound = addresses.listen()?;
         let addresses = bound
             .iter()
             .map(|listener| Ok((listener.endpoint.listener.clone(), listener.socket.local_addr()?)))
@@ -163,45 +156,6 @@ impl Default for Patience {
             answer: Duration::from_millis(limits::ANSWER_TIMEOUT_MS),
         }
     }
-}
-
-fn bind_listener(listener: &Listener) -> io::Result<BoundListener> {
-    let socket = listening_socket(&listener.host, listener.port).map_err(|source| {
-        let sentence = format!(
-            "cannot listen on {}://{}:{}: {source}; choose another address in `listeners`, or stop what holds it",
-            listener.name, listener.host, listener.port
-        );
-        io::Error::new(source.kind(), sentence)
-    })?;
-    let port = match listener.advertised_port {
-        0 => socket.local_addr()?.port(),
-        port => port,
-    };
-    let host = listener.advertised_host.clone();
-    let endpoint = Arc::new(Endpoint { listener: listener.name.clone(), host, port });
-    Ok(BoundListener { socket, endpoint })
-}
-
-fn listening_socket(host: &str, port: u16) -> io::Result<StdListener> {
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    let mut last_error = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match listen_on(address) {
-            Ok(socket) => return Ok(socket),
-            Err(error) => last_error = error,
-        }
-    }
-    Err(last_error)
-}
-
-fn listen_on(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restarted broker takes its port back although old connections linger in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(ACCEPT_BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
 }
 
 /// Accepts until the server stops, then waits for the connections to end. A connection's task owns its slot.

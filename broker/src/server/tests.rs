@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use uuid::Uuid;
 
 use super::*;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Listener};
 use crate::handlers::tests::{ask, core_in_folder, create, decode_answer, fetch, produce, records, request_bytes};
 
 const API_VERSIONS: i16 = 18;
@@ -32,7 +32,8 @@ fn serve(change: impl FnOnce(&mut BrokerConfig)) -> Running {
 
 fn serve_with(patience: Patience, change: impl FnOnce(&mut BrokerConfig)) -> Running {
     let (core, folder) = core_in_folder(change);
-    let mut server = Server::bind(&[listener("PLAINTEXT", 0)], Arc::clone(&core)).expect("a free port");
+    let addresses = Addresses::take(&[listener("PLAINTEXT", 0)]).expect("a free port");
+    let mut server = Server::listen(addresses, Arc::clone(&core)).expect("it is ours");
     Arc::get_mut(&mut server.shared).expect("nobody is served yet").patience = patience;
     server.serve().expect("a runtime");
     let address = server.addresses()[0].1;
@@ -180,7 +181,8 @@ async fn beyond_max_connections_clients_wait_until_others_leave() {
 async fn a_listener_to_which_nobody_comes_takes_no_connection_from_another() {
     let (core, _folder) = core_in_folder(|config| config.max_connections = 1);
     let listeners = [listener("FIRST", 0), listener("SECOND", 0)];
-    let server = Server::bind(&listeners, Arc::clone(&core)).expect("free ports");
+    let addresses = Addresses::take(&listeners).expect("free ports");
+    let server = Server::listen(addresses, Arc::clone(&core)).expect("they are ours");
     server.serve().expect("a runtime");
     let addresses = server.addresses();
     for (name, address) in [&addresses[1], &addresses[0], &addresses[1]] {
@@ -211,12 +213,13 @@ async fn a_stop_closes_connections_and_the_port() {
 async fn a_taken_port_is_named() {
     let running = serve(|_| {});
     let taken = listener("OTHER", running.address.port());
-    let core = Arc::clone(&running.core);
-    let sentence = Server::bind(&[taken], core).expect_err("the port is taken").to_string();
+    let sentence = Addresses::take(&[taken]).expect_err("the port is taken").to_string();
     assert!(
         sentence.starts_with(&format!("cannot listen on OTHER://127.0.0.1:{}", running.address.port())),
         "{sentence}"
     );
+    // A listener that does not serve yet, as one of another kind, says nothing.
+    assert!(!sentence.contains("Kafka"), "{sentence}");
 }
 
 /// Writes requests as frames, all in one go.
