@@ -12,6 +12,7 @@ mod command_line;
 mod full_disk;
 mod hostile;
 mod kills;
+mod removed_folder;
 mod starts;
 
 mod files;

@@ -14,7 +14,7 @@ pub use script::{Change, Script};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -153,6 +153,15 @@ impl DiskFile {
     /// Where the file was opened (a later rename of its folder does not show here).
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether this is the file at the path where it was opened; somebody may have removed or replaced it since.
+    pub fn is_in_place(&self) -> bool {
+        match (self.file.metadata(), std::fs::metadata(&*self.path)) {
+            (Ok(own), Ok(there)) => (own.dev(), own.ino()) == (there.dev(), there.ino()),
+            (_, Err(failure)) => failure.kind() != io::ErrorKind::NotFound,
+            (Err(_), _) => true,
+        }
     }
 
     /// The file's length in bytes.

@@ -59,6 +59,7 @@ impl DataFolder {
         if changes.stopped {
             return Err(self.stopping("create a topic in").into());
         }
+        self.check_in_place()?;
         let (mut topic, config) = self.plan(wanted)?;
         self.finish_namesakes(&mut changes, &topic.name)?;
         self.metadata.put_topic(&topic)?;
@@ -87,6 +88,7 @@ impl DataFolder {
         if changes.stopped {
             return Err(self.stopping("delete a topic in").into());
         }
+        self.check_in_place()?;
         let topic = self.registry.get_by_id(topic.id).ok_or(TopicError::Unknown)?;
         let record = topic.record(TopicState::Deleting);
         self.metadata.put_topic(&record)?;

@@ -64,8 +64,8 @@ pub(super) struct DataFolder {
     changes: Mutex<Changes>,
     producer_ids: ProducerIds,
     checkpoints: Mutex<Checkpoints>,
-    /// Keeps other brokers out.
-    _lock: DiskFile,
+    /// Keeps other brokers out, and shows whether the folder is still there.
+    lock: DiskFile,
 }
 
 /// Whether topics may be made and deleted, and which of them the disk left half made or half deleted.
@@ -78,6 +78,7 @@ struct Changes {
 impl DataFolder {
     /// Writes those checkpoints that changed since they were last written.
     pub(super) fn write_checkpoints(&self) -> Result<()> {
+        self.check_in_place()?;
         let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
         self.upkeep.forget_changes();
         checkpoints.write(&self.disk, &self.path, &self.registry.list())
@@ -99,6 +100,17 @@ impl DataFolder {
             Some(error) => Err(error),
             None => self.disk.replace(&self.path.join(CLEAN_SHUTDOWN_FILE), render_clean_shutdown(-1).as_bytes()),
         }
+    }
+
+    /// Fails when somebody has removed the folder under the broker: open files go on to take records, but no start will
+    /// find them, and what is made now would be the beginning of another folder.
+    fn check_in_place(&self) -> Result<()> {
+        if self.lock.is_in_place() {
+            return Ok(());
+        }
+        let gone = "it was removed or replaced while the broker runs, and what is written now is lost when it stops: \
+                    restart it";
+        Err(refused(&self.path, gone))
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {

@@ -85,7 +85,7 @@ impl DataFolder {
             changes: Mutex::new(Changes::default()),
             producer_ids: ProducerIds::new(),
             checkpoints: Mutex::new(Checkpoints::default()),
-            _lock: lock,
+            lock,
         };
         let highest_producer_id = folder.open_topics(&topics, &history, &mut findings);
         // The metadata knows which ids it gave out. One that gave out none may be the successor of a lost file: then the
