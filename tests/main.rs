@@ -4,6 +4,7 @@ mod layering;
 mod tidy;
 
 mod schema;
+mod settings;
 
 mod crash;
 mod log;

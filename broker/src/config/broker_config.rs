@@ -107,7 +107,7 @@ impl Reader<'_> {
 
     /// Checks everything that was set, also what has no effect here: the file may move to a real Kafka some day.
     fn check_values(&mut self) {
-        for definition in catalogue::broker_settings() {
+        for definition in catalogue::broker_settings().chain(catalogue::known_settings()) {
             let Some(entry) = self.settings.set_values(definition.name).into_iter().next() else { continue };
             if definition.parse(&entry.value).is_err() {
                 self.sentences.push(format!("{entry}: {}", definition.requirement()));

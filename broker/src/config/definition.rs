@@ -20,23 +20,34 @@ pub enum Kind {
     String,
     /// Texts separated by commas.
     List,
+    /// The name of a Java class.
+    Class,
     /// A text that is never shown.
     Password,
 }
 
+/// The types and their names.
+const KINDS: [(Kind, &str); 9] = [
+    (Kind::Boolean, "BOOLEAN"),
+    (Kind::Short, "SHORT"),
+    (Kind::Int, "INT"),
+    (Kind::Long, "LONG"),
+    (Kind::Double, "DOUBLE"),
+    (Kind::String, "STRING"),
+    (Kind::List, "LIST"),
+    (Kind::Class, "CLASS"),
+    (Kind::Password, "PASSWORD"),
+];
+
 impl Kind {
     /// Kafka's name of the type, as it stands in its error texts.
     pub fn name(self) -> &'static str {
-        match self {
-            Kind::Boolean => "BOOLEAN",
-            Kind::Short => "SHORT",
-            Kind::Int => "INT",
-            Kind::Long => "LONG",
-            Kind::Double => "DOUBLE",
-            Kind::String => "STRING",
-            Kind::List => "LIST",
-            Kind::Password => "PASSWORD",
-        }
+        KINDS.into_iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// The type of a name.
+    pub(super) fn named(name: &str) -> Option<Kind> {
+        KINDS.into_iter().find(|(_, known)| *known == name).map(|(kind, _)| kind)
     }
 }
 
@@ -74,6 +85,8 @@ pub enum Effect {
     NotYet(&'static str),
     /// It is understood, but there is nothing here for it to change; the text says why.
     Without(&'static str),
+    /// Kafka has it; here nothing asks for it.
+    Unused,
 }
 
 /// Where a default differs from Kafka's, and why.
@@ -96,7 +109,7 @@ pub struct Definition {
     pub default: Option<&'static str>,
     /// Which values it takes.
     pub allowed: Allowed,
-    /// What it is, in one sentence.
+    /// What it is, in one sentence; empty where only Kafka's facts are known.
     pub sentence: &'static str,
     /// What it does here.
     pub effect: Effect,
@@ -120,6 +133,11 @@ impl Definition {
             broker_keys: &[],
             difference: None,
         }
+    }
+
+    /// A setting of which Kafka's facts are all that is known.
+    pub(super) const fn known_only(kind: Kind, name: &'static str, default: Option<&'static str>) -> Definition {
+        Definition { effect: Effect::Unused, ..Definition::new(kind, name, default, "") }
     }
 
     /// Narrows what it takes.
@@ -163,13 +181,30 @@ impl Definition {
         self
     }
 
+    /// What it is and what it does here, for clients that ask; `None` where only Kafka's facts are known.
+    pub fn documentation(&self) -> Option<String> {
+        let sentence = self.sentence;
+        match self.effect {
+            Effect::InForce => Some(sentence.to_owned()),
+            Effect::Unless(key) => Some(format!("{sentence} In force while {key} is not set.")),
+            Effect::NotYet(feature) => Some(format!("{sentence} Without effect until Cutaway has {feature}.")),
+            Effect::Without(why) => Some(format!("{sentence} Without effect here: {why}.")),
+            Effect::Unused => None,
+        }
+    }
+
+    /// A value as Kafka prints it when it has read it: without blanks around it or its items.
+    pub(super) fn normalized(&self, raw: &str) -> String {
+        self.parse(raw).map_or_else(|_| raw.to_owned(), |value| value.to_string())
+    }
+
     /// What a value must be, as the end of a sentence: `must be ...`.
     pub fn requirement(&self) -> String {
         let noun = match self.kind {
             Kind::Boolean => return "must be true or false".into(),
             Kind::Short | Kind::Int | Kind::Long => format!("a whole number{}", self.unit()),
             Kind::Double => "a number".into(),
-            Kind::String | Kind::Password => "a text".into(),
+            Kind::String | Kind::Class | Kind::Password => "a text".into(),
             Kind::List => "a list separated by commas".into(),
         };
         match self.allowed {

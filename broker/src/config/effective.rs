@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::broker_config::scaled;
 use super::catalogue;
 use super::definition::Definition;
-use super::settings::{Origin, Settings};
+use super::settings::{Origin, Scope, Settings};
 
 /// One setting of a topic as it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +20,35 @@ pub struct EffectiveSetting {
     pub source: Source,
 }
 
-/// Who gave a topic's setting its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Who gave a setting its value, as Kafka tells it apart (`DescribeConfigsResponse.ConfigSource`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The topic itself.
     Topic,
-    /// The broker, in one of its keys.
-    Broker(Origin),
+    /// A client, for this broker, while it ran.
+    AlteredBroker,
+    /// A client, for all brokers, while they ran.
+    AlteredCluster,
+    /// A file, the environment or the command line.
+    Static,
     /// Nobody.
     Default,
+}
+
+impl Source {
+    /// Those that give a broker's key its value, the strongest first.
+    pub(super) const OF_BROKERS: [Source; 4] =
+        [Source::AlteredBroker, Source::AlteredCluster, Source::Static, Source::Default];
+
+    /// The source that a broker's key was set by.
+    pub fn of(origin: &Origin) -> Source {
+        match origin {
+            Origin::Altered(Scope::Broker) => Source::AlteredBroker,
+            Origin::Altered(Scope::Cluster) => Source::AlteredCluster,
+            Origin::Default => Source::Default,
+            _ => Source::Static,
+        }
+    }
 }
 
 impl Settings {
@@ -48,7 +68,7 @@ impl Settings {
     fn inherited(&self, definition: &Definition) -> Option<(String, Source)> {
         match self.topic_default(definition) {
             Some((entry, factor)) if entry.origin != Origin::Default => {
-                Some((scaled(definition, &entry.value, factor), Source::Broker(entry.origin)))
+                Some((scaled(definition, &entry.value, factor), Source::of(&entry.origin)))
             }
             _ => Some((definition.default?.to_owned(), Source::Default)),
         }
@@ -66,12 +86,29 @@ mod tests {
         let effective = settings.effective(&own);
         let of = |name: &str| {
             let found = effective.iter().find(|setting| setting.definition.name == name);
-            found.map(|setting| (setting.value.as_str(), setting.source.clone()))
+            found.map(|setting| (setting.value.as_str(), setting.source))
         };
         assert_eq!(of("cleanup.policy"), Some(("delete", Source::Topic)));
-        assert_eq!(of("retention.ms"), Some(("7200000", Source::Broker(Origin::Override))));
+        assert_eq!(of("retention.ms"), Some(("7200000", Source::Static)));
         assert_eq!(of("segment.bytes"), Some(("1073741824", Source::Default)));
         assert_eq!(of("internal.segment.bytes"), None);
         assert!(effective.is_sorted_by_key(|setting| setting.definition.name));
+    }
+
+    #[test]
+    fn what_clients_altered_counts_before_what_was_set_whatever_the_key() {
+        let settings = Settings::default().with("log.retention.ms", 1000);
+        let altered = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let retention = |settings: &Settings| {
+            let effective = settings.effective(&BTreeMap::new());
+            let found = effective.into_iter().find(|setting| setting.definition.name == "retention.ms");
+            found.map(|setting| (setting.value, setting.source))
+        };
+        let for_all = settings.with_altered(Scope::Cluster, &altered("log.retention.hours", "1"));
+        assert_eq!(retention(&for_all), Some(("3600000".into(), Source::AlteredCluster)));
+        let for_one = for_all.clone().with_altered(Scope::Broker, &altered("log.retention.minutes", "1"));
+        assert_eq!(retention(&for_one), Some(("60000".into(), Source::AlteredBroker)));
+        let none = for_one.with_altered(Scope::Broker, &BTreeMap::new()).with_altered(Scope::Cluster, &BTreeMap::new());
+        assert_eq!(retention(&none), Some(("1000".into(), Source::Static)));
     }
 }

@@ -16,21 +16,27 @@
 //!
 //! This room knows nothing of the rest and touches no file: who starts the broker hands it the text.
 
+mod alteration;
 mod broker_config;
 pub mod catalogue;
 mod definition;
+mod described;
 mod effective;
 mod environment;
 pub mod limits;
 mod listener;
+mod live_config;
 mod settings;
 mod topic_config;
 mod value;
 
+pub use alteration::{Alteration, AlterationError, Alterations, Operation};
 pub use broker_config::BrokerConfig;
 pub use definition::{Allowed, Definition, Difference, Effect, Kind};
+pub use described::{Described, Synonym};
 pub use effective::{EffectiveSetting, Source};
 pub use listener::Listener;
-pub use settings::{Entry, Origin, Settings, SettingsError};
+pub use live_config::LiveConfig;
+pub use settings::{Entry, Origin, Scope, Settings, SettingsError};
 pub use topic_config::{CompressionType, TimestampType, TopicConfig};
 pub use value::Value;

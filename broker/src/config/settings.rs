@@ -1,7 +1,7 @@
 //! What was set, where, and which of it counts.
 //!
-//! Layers, the weakest first: defaults, `server.properties`, environment, `--override`, flags. Nothing is forgotten:
-//! what was set more weakly stays beside what counts, because DescribeConfigs reports it as a synonym.
+//! Layers, the weakest first: defaults, `server.properties`, environment, `--override`, flags, and what clients altered
+//! while the broker ran. Nothing is forgotten: what was set more weakly stays beside what counts, because DescribeConfigs reports it as a synonym.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,6 +10,7 @@ use java_properties::{LineContent, PropertiesIter};
 
 use super::catalogue;
 use super::definition::{Definition, Effect, Kind};
+use super::effective::Source;
 use super::environment;
 
 /// Where a value was set.
@@ -36,6 +37,17 @@ pub enum Origin {
         /// The flag with its dashes.
         flag: &'static str,
     },
+    /// By a client, while the broker ran.
+    Altered(Scope),
+}
+
+/// For whom a client alters the settings of brokers (KIP-226).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// For all brokers of the cluster.
+    Cluster,
+    /// For this broker; this counts more.
+    Broker,
 }
 
 impl fmt::Display for Origin {
@@ -46,6 +58,8 @@ impl fmt::Display for Origin {
             Origin::Environment { variable } => write!(f, "environment variable {variable}"),
             Origin::Override => f.write_str("--override"),
             Origin::Flag { flag } => f.write_str(flag),
+            Origin::Altered(Scope::Cluster) => f.write_str("altered for all brokers"),
+            Origin::Altered(Scope::Broker) => f.write_str("altered for this broker"),
         }
     }
 }
@@ -150,16 +164,39 @@ impl Settings {
         found
     }
 
-    /// The entry that counts among a topic's broker keys and the number of the topic's units in one of its own:
-    /// the strongest key that was set, else the strongest that has a default.
+    /// The entry that counts among a topic's broker keys and the number of the topic's units in one of its own: the
+    /// strongest key of the strongest source, else the strongest that has a default.
     pub fn topic_default(&self, definition: &Definition) -> Option<(Entry, i64)> {
-        let set = definition
-            .broker_keys
-            .iter()
-            .find_map(|(key, factor)| Some(((*self.set_values(key).first()?).clone(), *factor)));
-        set.or_else(|| {
-            definition.broker_keys.iter().find_map(|(key, factor)| Some((self.synonyms(key).pop()?, *factor)))
-        })
+        let from = |source: Source| {
+            definition.broker_keys.iter().find_map(|(key, factor)| Some((self.entry_from(key, source)?, *factor)))
+        };
+        Source::OF_BROKERS.into_iter().find_map(from)
+    }
+
+    /// What one source says of a broker's key.
+    pub(super) fn entry_from(&self, key: &str, source: Source) -> Option<Entry> {
+        self.synonyms(key).into_iter().find(|entry| Source::of(&entry.origin) == source)
+    }
+
+    /// Puts other alterations of a scope in the place of those that there are.
+    #[must_use]
+    pub fn with_altered(mut self, scope: Scope, values: &BTreeMap<String, String>) -> Settings {
+        let origin = Origin::Altered(scope);
+        self.entries.retain(|entry| entry.origin != origin);
+        let entries = values.iter().map(|(key, value)| (key.clone(), value.clone()));
+        self.entries.extend(entries.map(|(key, value)| Entry { key, value, origin: origin.clone() }));
+        self
+    }
+
+    /// What was altered in a scope.
+    pub fn altered(&self, scope: Scope) -> BTreeMap<String, String> {
+        let altered = self.entries.iter().filter(|entry| entry.origin == Origin::Altered(scope));
+        altered.map(|entry| (entry.key.clone(), entry.value.clone())).collect()
+    }
+
+    /// The keys that were set.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.key.as_str())
     }
 
     /// What people should know of what they set: keys that nobody knows, keys that change nothing here.
@@ -176,8 +213,8 @@ impl Settings {
                     (None, _) => {}
                 },
                 Some(Effect::NotYet(feature)) => _ = waiting.entry(feature).or_default().insert(&entry.key),
-                Some(Effect::Without(_)) => _ = idle.insert(&entry.key),
-                None if catalogue::is_known_by_name_only(&entry.key) => _ = idle.insert(&entry.key),
+                Some(Effect::Without(_) | Effect::Unused) => _ = idle.insert(&entry.key),
+                None if catalogue::has_known_prefix(&entry.key) => _ = idle.insert(&entry.key),
                 None => notes.push(unknown(entry)),
             }
         }
@@ -217,6 +254,8 @@ fn layer(origin: &Origin) -> u8 {
         Origin::Environment { .. } => 2,
         Origin::Override => 3,
         Origin::Flag { .. } => 4,
+        Origin::Altered(Scope::Cluster) => 5,
+        Origin::Altered(Scope::Broker) => 6,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Reading one value by its definition, in Kafka's way and with Kafka's error texts.
 
+use std::fmt;
+
 use super::definition::{Allowed, Definition, Kind};
 
 /// A value that its definition accepts.
@@ -11,10 +13,30 @@ pub enum Value {
     Whole(i64),
     /// Of `DOUBLE`.
     Double(f64),
-    /// Of `STRING` and `PASSWORD`.
+    /// Of `STRING`, `CLASS` and `PASSWORD`.
     Text(String),
     /// Of `LIST`.
     List(Vec<String>),
+}
+
+impl fmt::Display for Value {
+    /// As Java prints it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Boolean(is_true) => write!(f, "{is_true}"),
+            Value::Whole(number) => write!(f, "{number}"),
+            Value::Double(number) if *number == 0.0 || (1e-3..1e7).contains(&number.abs()) => write!(f, "{number:?}"),
+            Value::Double(number) => {
+                let text = format!("{number:E}");
+                match text.split_once('E') {
+                    Some((digits, exponent)) if !digits.contains('.') => write!(f, "{digits}.0E{exponent}"),
+                    _ => f.write_str(&text),
+                }
+            }
+            Value::Text(text) => f.write_str(text),
+            Value::List(items) => f.write_str(&items.join(",")),
+        }
+    }
 }
 
 impl Definition {
@@ -37,7 +59,7 @@ impl Definition {
             Kind::Int => text.parse::<i32>().map(|n| Value::Whole(n.into())).map_err(|_| not_a_number()),
             Kind::Long => text.parse::<i64>().map(Value::Whole).map_err(|_| not_a_number()),
             Kind::Double => text.parse::<f64>().map(Value::Double).map_err(|_| not_a_number()),
-            Kind::String | Kind::Password => Ok(Value::Text(text.to_owned())),
+            Kind::String | Kind::Class | Kind::Password => Ok(Value::Text(text.to_owned())),
             Kind::List if text.is_empty() => Ok(Value::List(Vec::new())),
             Kind::List => Ok(Value::List(text.split(',').map(|item| item.trim().to_owned()).collect())),
         }
@@ -81,10 +103,12 @@ impl Definition {
     fn check_double(&self, number: f64, minimum: i64, maximum: i64) -> Result<(), String> {
         // The bounds of the catalogue are small whole numbers, which a double holds exactly.
         if number < minimum as f64 {
-            return Err(self.invalid(&format!("{number:?}"), &format!("Value must be at least {minimum}")));
+            return Err(self.invalid(&Value::Double(number).to_string(), &format!("Value must be at least {minimum}")));
         }
         if number > maximum as f64 {
-            return Err(self.invalid(&format!("{number:?}"), &format!("Value must be no more than {maximum}")));
+            return Err(
+                self.invalid(&Value::Double(number).to_string(), &format!("Value must be no more than {maximum}"))
+            );
         }
         Ok(())
     }
@@ -123,5 +147,18 @@ impl Definition {
 
     fn invalid(&self, value: &str, why: &str) -> String {
         format!("Invalid value {value} for configuration {}: {why}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_print_as_java_prints_them() {
+        let printed = [0.0, 0.5, 1e7, 1e-4, 1.5e-5, f64::MAX].map(|number| Value::Double(number).to_string());
+        assert_eq!(printed, ["0.0", "0.5", "1.0E7", "1.0E-4", "1.5E-5", "1.7976931348623157E308"]);
+        assert_eq!(Value::List(vec!["compact".into(), "delete".into()]).to_string(), "compact,delete");
+        assert_eq!((Value::Boolean(true).to_string(), Value::Whole(-1).to_string()), ("true".into(), "-1".into()));
     }
 }

@@ -75,7 +75,9 @@ fn tell(setting: EffectiveSetting) -> CreatableTopicConfigs {
     // Codes of Kafka's `DescribeConfigsResponse.ConfigSource`.
     let source = match setting.source {
         Source::Topic => 1,
-        Source::Broker(_) => 4,
+        Source::AlteredBroker => 2,
+        Source::AlteredCluster => 3,
+        Source::Static => 4,
         Source::Default => 5,
     };
     CreatableTopicConfigs::default()

@@ -19,10 +19,11 @@ pub(super) const ROWS: &[Definition] = &[
     list("process.roles", "broker", "Whether the process is a broker, a controller, or both.")
         .takes(Allowed::EachOf(&["broker", "controller"]))
         .differs(None, "so that a broker starts without any configuration"),
-    list("controller.listener.names", "", "Listeners that only controllers use; they are not opened."),
+    unset(Kind::List, "controller.listener.names", "Listeners that only controllers use; they are not opened."),
     unset(Kind::String, "inter.broker.listener.name", "The listener that brokers use among themselves.")
         .without_effect(ONE_NODE),
     string("security.inter.broker.protocol", "PLAINTEXT", "The protocol that brokers use among themselves.")
+        .takes(Allowed::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]))
         .without_effect(ONE_NODE),
     list("controller.quorum.voters", "", "The controllers, as id@host:port.").without_effect(ONE_NODE),
     list("controller.quorum.bootstrap.servers", "", "Where the controllers are found.").without_effect(ONE_NODE),
@@ -47,7 +48,7 @@ pub(super) const ROWS: &[Definition] = &[
     int("group.max.session.timeout.ms", "1800000", "The longest session timeout a member may ask for.").not_yet(GROUPS),
     int("group.max.size", "2147483647", "Members of one group.").at_least(1).not_yet(GROUPS),
     list("group.coordinator.rebalance.protocols", "classic,consumer,streams", "Group protocols on offer.")
-        .takes(Allowed::EachOf(&["classic", "consumer", "share", "streams"]))
+        .takes(Allowed::EachOf(&["consumer", "classic", "share", "streams"]))
         .not_yet(GROUPS),
     int("offsets.topic.num.partitions", "50", "Partitions of __consumer_offsets when it is made.")
         .at_least(1)

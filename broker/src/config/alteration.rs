@@ -1,0 +1,283 @@
+//! What a client alters in the settings of a topic or a broker, and whether it may, by the rules of Kafka's
+//! `ConfigurationControlManager` and `ConfigAdminManager` and in their words (KIP-226, KIP-339).
+
+use std::collections::BTreeMap;
+
+use super::catalogue::{self, UpdateMode};
+use super::definition::{Definition, Kind};
+use super::settings::{Scope, Settings};
+use super::{BrokerConfig, TopicConfig};
+
+/// The longest value that Kafka's metadata records hold.
+const LONGEST_VALUE: usize = i16::MAX as usize;
+
+/// What is done with one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It gets the value.
+    Set,
+    /// It is as if it had never been set.
+    Delete,
+    /// The value's items are added to its list.
+    Append,
+    /// The value's items are taken from its list.
+    Subtract,
+}
+
+/// One key, and what is done with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alteration {
+    /// The key.
+    pub key: String,
+    /// What is done.
+    pub operation: Operation,
+    /// With this value.
+    pub value: Option<String>,
+}
+
+/// Why settings are not altered; the sentences are Kafka's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AlterationError {
+    /// INVALID_CONFIG (40).
+    #[error("{0}")]
+    InvalidConfig(String),
+    /// INVALID_REQUEST (42).
+    #[error("{0}")]
+    InvalidRequest(String),
+}
+
+/// What a client wants of the settings of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alterations {
+    /// These keys change, the others stay.
+    Of(Vec<Alteration>),
+    /// These settings take the place of all that there were.
+    Replace(BTreeMap<String, String>),
+}
+
+impl TopicConfig {
+    /// A topic's own settings after an alteration, and what comes of them over these defaults.
+    pub fn altered(
+        &self,
+        own: &BTreeMap<String, String>,
+        alterations: &Alterations,
+    ) -> Result<(BTreeMap<String, String>, TopicConfig), AlterationError> {
+        let altered = applied(own, alterations, &|alteration| {
+            let definition = catalogue::topic_setting(&alteration.key);
+            let verb = if alteration.operation == Operation::Append { "APPEND" } else { "SUBTRACT" };
+            definition.filter(|definition| definition.kind == Kind::List).ok_or_else(|| {
+                let key = &alteration.key;
+                AlterationError::InvalidConfig(format!("Can't {verb} to key {key} because its type is not LIST."))
+            })
+        })?;
+        let pairs: Vec<_> = altered.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let config = self.with_overrides(&pairs).map_err(AlterationError::InvalidConfig)?;
+        Ok((altered, config))
+    }
+}
+
+impl BrokerConfig {
+    /// The settings of this broker, or of all brokers, after an alteration.
+    pub fn altered(&self, scope: Scope, alterations: &Alterations) -> Result<BrokerConfig, AlterationError> {
+        let altered = applied(&self.settings.altered(scope), alterations, &|alteration| {
+            let key = &alteration.key;
+            let verb = if alteration.operation == Operation::Append { "append" } else { "subtract" };
+            let definition = catalogue::broker_setting(key)
+                .ok_or_else(|| AlterationError::InvalidConfig(format!("Unknown config name: {key}")))?;
+            Some(definition).filter(|definition| definition.kind == Kind::List).ok_or_else(|| {
+                AlterationError::InvalidConfig(format!("Config value {verb} is not allowed for config key: {key}"))
+            })
+        })?;
+        check_broker(scope, &altered)?;
+        let settings = Settings::clone(&self.settings).with_altered(scope, &altered);
+        settings.resolve().map_err(|error| AlterationError::InvalidRequest(error.to_string()))
+    }
+}
+
+/// The settings after an alteration. Only keys that `list` knows as lists have items that can be added or taken.
+fn applied(
+    settings: &BTreeMap<String, String>,
+    alterations: &Alterations,
+    list: &dyn Fn(&Alteration) -> Result<&'static Definition, AlterationError>,
+) -> Result<BTreeMap<String, String>, AlterationError> {
+    let alterations = match alterations {
+        Alterations::Replace(settings) => return check_lengths(settings.clone()),
+        Alterations::Of(alterations) => alterations,
+    };
+    let mut altered = settings.clone();
+    for alteration in alterations {
+        let value = alteration.value.clone().unwrap_or_default();
+        let value = match alteration.operation {
+            Operation::Delete => None,
+            Operation::Set => Some(value),
+            Operation::Append | Operation::Subtract => {
+                let default = list(alteration)?.default.unwrap_or_default();
+                let present = altered.get(&alteration.key).map_or(default, String::as_str);
+                Some(with_items(present, alteration.operation, &value))
+            }
+        };
+        match value {
+            Some(value) => altered.insert(alteration.key.clone(), value),
+            None => altered.remove(&alteration.key),
+        };
+    }
+    check_lengths(altered)
+}
+
+fn with_items(present: &str, operation: Operation, value: &str) -> String {
+    let mut items: Vec<&str> = present.split(',').filter(|item| !item.is_empty()).collect();
+    for item in value.split(',') {
+        let place = items.iter().position(|present| *present == item);
+        match (operation, place) {
+            (Operation::Append, None) => items.push(item),
+            (Operation::Subtract, Some(place)) => _ = items.remove(place),
+            _ => {}
+        }
+    }
+    items.join(",")
+}
+
+fn check_lengths(settings: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, AlterationError> {
+    if settings.values().all(|value| value.len() <= LONGEST_VALUE) {
+        return Ok(settings);
+    }
+    Err(AlterationError::InvalidConfig(format!(
+        "The configuration value cannot be added because it exceeds the maximum value size of {LONGEST_VALUE} bytes."
+    )))
+}
+
+/// Kafka's `DynamicBrokerConfig.validateConfigs`.
+fn check_broker(scope: Scope, settings: &BTreeMap<String, String>) -> Result<(), AlterationError> {
+    let refuse = |sentence: String| Err(AlterationError::InvalidRequest(sentence));
+    let named = |is_wrong: &dyn Fn(&str) -> bool| {
+        let wrong: Vec<&str> = settings.keys().map(String::as_str).filter(|key| is_wrong(key)).collect();
+        (!wrong.is_empty()).then(|| format!("[{}]", wrong.join(", ")))
+    };
+    let is_fixed = |key: &str| catalogue::broker_setting(key).is_some() && !catalogue::may_be_altered(key);
+    if let Some(keys) = named(&is_fixed) {
+        return refuse(format!("Cannot update these configs dynamically: {keys}"));
+    }
+    if let Some(keys) = named(&|key| key.starts_with("ssl.") && catalogue::may_be_altered(key)) {
+        return refuse(format!(
+            "These security configs can be dynamically updated only per-listener using the listener prefix: {keys}"
+        ));
+    }
+    for (key, value) in settings {
+        if let Some(definition) = catalogue::broker_setting(key) {
+            definition.parse(value).map_err(AlterationError::InvalidRequest)?;
+        }
+    }
+    match named(&|key| catalogue::update_mode(key) == UpdateMode::PerBroker) {
+        Some(keys) if scope == Scope::Cluster => {
+            refuse(format!("Cannot update these configs at default cluster level, broker id must be specified: {keys}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alteration(operation: Operation, key: &str, value: &str) -> Alterations {
+        Alterations::Of(vec![Alteration { key: key.into(), operation, value: Some(value.into()) }])
+    }
+
+    fn topic(own: &[(&str, &str)], alterations: &Alterations) -> Result<BTreeMap<String, String>, AlterationError> {
+        let own = own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        TopicConfig::default().altered(&own, alterations).map(|(altered, _)| altered)
+    }
+
+    fn pairs(altered: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+        altered.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+
+    #[test]
+    fn a_topics_settings_are_set_deleted_and_replaced() {
+        let own = [("retention.ms", "1000"), ("segment.bytes", "2097152")];
+        let set = topic(&own, &alteration(Operation::Set, "retention.ms", "5")).expect("legal");
+        assert_eq!(pairs(&set), [("retention.ms", "5"), ("segment.bytes", "2097152")]);
+        let deleted = topic(&own, &alteration(Operation::Delete, "retention.ms", "")).expect("legal");
+        assert_eq!(pairs(&deleted), [("segment.bytes", "2097152")]);
+        let replaced = topic(&own, &Alterations::Replace(BTreeMap::from([("flush.ms".into(), "9".into())])));
+        assert_eq!(pairs(&replaced.expect("legal")), [("flush.ms", "9")]);
+        let deleted = topic(&own, &alteration(Operation::Delete, "no.such", "")).expect("Kafka lets it pass");
+        assert_eq!(pairs(&deleted), own);
+    }
+
+    #[test]
+    fn items_are_added_to_a_list_and_taken_from_it() {
+        let appended = topic(&[], &alteration(Operation::Append, "cleanup.policy", "compact,delete")).expect("legal");
+        assert_eq!(pairs(&appended), [("cleanup.policy", "delete,compact")]);
+        let own = [("cleanup.policy", "delete,compact")];
+        let taken = topic(&own, &alteration(Operation::Subtract, "cleanup.policy", "delete,other")).expect("legal");
+        assert_eq!(pairs(&taken), [("cleanup.policy", "compact")]);
+        assert_eq!(
+            topic(&[], &alteration(Operation::Append, "retention.ms", "1")),
+            Err(AlterationError::InvalidConfig(
+                "Can't APPEND to key retention.ms because its type is not LIST.".into()
+            ))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_whole() {
+        let refused = topic(&[], &alteration(Operation::Set, "no.such", "1"));
+        assert_eq!(refused, Err(AlterationError::InvalidConfig("Unknown topic config name: no.such".into())));
+        let long = "x".repeat(LONGEST_VALUE + 1);
+        let refused = topic(&[], &alteration(Operation::Set, "compression.type", &long));
+        assert!(refused.is_err_and(|error| error.to_string().contains("maximum value size of 32767 bytes")));
+    }
+
+    fn broker(scope: Scope, key: &str, value: &str) -> Result<BrokerConfig, String> {
+        let altered = BrokerConfig::default().altered(scope, &alteration(Operation::Set, key, value));
+        altered.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_brokers_settings_count_at_once() {
+        let config =
+            broker(Scope::Cluster, "log.retention.hours", "1").map(|config| config.topic_defaults.retention_ms);
+        assert_eq!(config, Err("Cannot update these configs dynamically: [log.retention.hours]".into()));
+        let config = broker(Scope::Cluster, "log.retention.ms", "60000").expect("legal");
+        assert_eq!(config.topic_defaults.retention_ms, 60_000);
+        let config =
+            config.altered(Scope::Broker, &alteration(Operation::Set, "log.retention.ms", "5")).expect("legal");
+        assert_eq!(config.topic_defaults.retention_ms, 5);
+        let config =
+            config.altered(Scope::Broker, &alteration(Operation::Delete, "log.retention.ms", "")).expect("legal");
+        assert_eq!(config.topic_defaults.retention_ms, 60_000);
+        assert_eq!(pairs(&config.settings.altered(Scope::Cluster)), [("log.retention.ms", "60000")]);
+        assert!(broker(Scope::Broker, "foo", "bar").is_ok(), "Kafka takes keys that it does not know");
+    }
+
+    #[test]
+    fn what_a_broker_may_not_change_is_refused() {
+        for (scope, key, value, sentence) in [
+            (Scope::Broker, "log.dirs", "/x", "Cannot update these configs dynamically: [log.dirs]"),
+            (Scope::Broker, "max.connections", "1", "Cannot update these configs dynamically: [max.connections]"),
+            (
+                Scope::Broker,
+                "log.retention.ms",
+                "abc",
+                "Invalid value abc for configuration log.retention.ms: Not a number of type LONG",
+            ),
+            (
+                Scope::Cluster,
+                "sasl.kerberos.kinit.cmd",
+                "/x",
+                "Cannot update these configs at default cluster level, broker id must be specified: \
+                 [sasl.kerberos.kinit.cmd]",
+            ),
+            (
+                Scope::Broker,
+                "ssl.protocol",
+                "x",
+                "These security configs can be dynamically updated only per-listener using the listener prefix: \
+                 [ssl.protocol]",
+            ),
+        ] {
+            assert_eq!(broker(scope, key, value).map(|_| ()), Err(sentence.to_owned()));
+        }
+    }
+}
