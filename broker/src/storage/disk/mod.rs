@@ -38,6 +38,18 @@ impl Disk {
         Disk { script: Some(script) }
     }
 
+    /// Makes a folder and those above it, readable by their owner alone; the names of all of them are durable.
+    pub fn create_dir_durably(&self, path: &Path) -> Result<()> {
+        let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        for folder in missing.into_iter().rev() {
+            self.create_dir_all(folder)?;
+            let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+            self.sync_dir(parent.unwrap_or(Path::new(".")))?;
+        }
+        Ok(())
+    }
+
     /// Makes a folder and those above it, readable by their owner alone.
     pub fn create_dir_all(&self, path: &Path) -> Result<()> {
         self.note(path, || Change::CreateDir(path.to_owned()))?;

@@ -117,7 +117,9 @@ fn apply(change: &Change, from: &Path, into: &Path) -> io::Result<()> {
     let at = |path: &Path| path.strip_prefix(from).map_or_else(|_| path.to_owned(), |rest| join(into, rest));
     let open = |path: &Path| std::fs::OpenOptions::new().write(true).open(at(path));
     absent_is_fine(match change {
-        Change::CreateDir(path) => std::fs::create_dir_all(at(path)),
+        // A folder whose parent was lost is lost with it.
+        Change::CreateDir(path) if at(path).exists() => Ok(()),
+        Change::CreateDir(path) => std::fs::create_dir(at(path)),
         Change::CreateFile(path) => std::fs::File::create(at(path)).map(drop),
         Change::Write(path, position, bytes) => open(path).and_then(|file| file.write_all_at(bytes, *position)),
         Change::SetLen(path, len) => open(path).and_then(|file| file.set_len(*len)),

@@ -238,7 +238,7 @@ impl History {
 
 /// Makes the folder if need be, and takes its lock.
 fn take(disk: &Disk, folder: &Path) -> Result<DiskFile> {
-    disk.create_dir_all(folder)?;
+    disk.create_dir_durably(folder)?;
     let lock = disk.try_lock(&folder.join(LOCK_FILE))?;
     lock.ok_or_else(|| {
         refused(folder, "another broker is using it; stop that one, or choose another folder with log.dirs")
