@@ -79,7 +79,7 @@ fn storage_and_the_foundations_do_not_know_tokio() {
 
 #[test]
 fn handlers_do_not_know_each_other() {
-    let shared = ["mod", "apis", "call", "context", "epochs", "errors", "hurry", "tests"];
+    let shared = ["mod", "apis", "call", "context", "epochs", "errors", "hurry", "settings", "tests"];
     for file in library() {
         let inside = file.strip_prefix(sources::root().join("broker/src/handlers")).map(Path::to_owned);
         let Ok(inside) = inside else { continue };

@@ -3,6 +3,7 @@
 //! Apache Kafka is the specification, so the one on the left is a real one. Where we differ from it on purpose, a line in
 //! `tests/kafka/differences.txt` names the step, the field and the reason; every other difference fails.
 
+mod configs;
 mod coordinators;
 mod fetch;
 mod metadata;
@@ -40,6 +41,7 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("versions", versions::hold),
     ("metadata", metadata::hold),
     ("topics", topics::hold),
+    ("configs", configs::hold),
     ("coordinators", coordinators::hold),
     ("produce", produce::hold),
     ("producer ids", producer_ids::hold),
@@ -106,6 +108,8 @@ fn a_difference_without_a_reason_and_a_reason_without_a_difference_both_count() 
         unexplained(&found, &[accepted("topics: "), accepted("produce:")]),
         ["fetch: the end, version 4: errorCode: 0, 1", "no difference any more begins with: produce:"]
     );
+    assert_eq!(unexplained(&found, &[accepted("*version *: errorCode"), accepted("top*: name")]), Vec::<String>::new());
+    assert_eq!(unexplained(&found, &[accepted("*: name*errorCode"), accepted("*")]).len(), 1);
 }
 
 /// Our broker with the one setting of the real one that answers show.
@@ -152,6 +156,21 @@ pub(crate) struct Accepted {
     reason: String,
 }
 
+impl Accepted {
+    /// Whether a line that [`compare`] returns begins so; `*` stands for any text.
+    fn covers(&self, line: &str) -> bool {
+        let mut pieces = self.difference.split('*');
+        let Some(mut rest) = line.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+        pieces.all(|piece| match rest.find(piece) {
+            Some(at) => {
+                rest = &rest[at + piece.len()..];
+                true
+            }
+            None => false,
+        })
+    }
+}
+
 /// The differences that are as they should be.
 pub(crate) fn accepted_differences() -> anyhow::Result<Vec<Accepted>> {
     let text = fs::read_to_string(repository().join("tests/kafka/differences.txt"))?;
@@ -166,8 +185,8 @@ pub(crate) fn accepted_differences() -> anyhow::Result<Vec<Accepted>> {
 
 /// The differences that nobody has accepted, and the accepted ones that are gone.
 pub(crate) fn unexplained(found: &[String], accepted: &[Accepted]) -> Vec<String> {
-    let is_accepted = |line: &&String| accepted.iter().any(|accepted| line.starts_with(&accepted.difference));
-    let is_gone = |accepted: &&Accepted| !found.iter().any(|line| line.starts_with(&accepted.difference));
+    let is_accepted = |line: &&String| accepted.iter().any(|accepted| accepted.covers(line));
+    let is_gone = |accepted: &&Accepted| !found.iter().any(|line| accepted.covers(line));
     let gone = accepted.iter().filter(is_gone);
     let gone = gone.map(|accepted| format!("no difference any more begins with: {}", accepted.difference));
     found.iter().filter(|line| !is_accepted(line)).cloned().chain(gone).collect()

@@ -62,7 +62,7 @@ impl Broker {
         let addresses = Addresses::take(&config.listeners).map_err(StartError::Listen)?;
         let topics = Topics::open(disk.clone(), clock.clone(), Arc::clone(&config), journal.clone());
         let topics = topics.map_err(StartError::Folder)?;
-        let core = Core::new(Arc::clone(&topics), Arc::clone(&config), clock.clone(), journal.clone());
+        let core = Core::new(Arc::clone(&topics), clock.clone(), journal.clone());
         let opened = Server::listen(addresses, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
             let status = first_status(&config, &topics, &server, &journal, started_at_ms);
             let control = ControlSocket::open(&disk, &config.log_dir, status, Arc::clone(&topics));

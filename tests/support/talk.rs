@@ -57,6 +57,20 @@ impl Talk {
         Ok(answer)
     }
 
+    /// As [`Self::ask`], where `tidy` makes of the answer what two brokers must have in common.
+    pub fn ask_and_tidy<R: Request>(
+        &mut self,
+        name: &str,
+        version: i16,
+        request: &R,
+        tidy: impl FnOnce(&mut Value),
+    ) -> anyhow::Result<()> {
+        let mut answer = self.learn(version, request).with_context(|| format!("{name}, version {version}"))?;
+        tidy(&mut answer);
+        self.steps.push(Step::new(&format!("{name}, version {version}"), answer));
+        Ok(())
+    }
+
     /// As [`Self::ask`], with a body of any bytes.
     pub fn ask_bytes(&mut self, name: &str, api_key: i16, version: i16, body: &[u8]) -> anyhow::Result<Value> {
         let answer = self.exchange(api_key, version, body).with_context(|| format!("{name}, version {version}"))?;

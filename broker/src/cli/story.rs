@@ -90,6 +90,7 @@ impl Story {
                 Some(format!("topic {topic} created with {partitions} partition{plural} by {by}{how}"))
             }
             Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
+            Event::SettingsAltered { of, by } => Some(format!("settings of {of} altered by {by}")),
             Event::FirstRecord { topic, partition, offset, file, position, client_id } => Some(format!(
                 "first record of {topic}-{partition} from {client_id}: offset {offset}, {} at byte {position}",
                 file.display()

@@ -70,8 +70,7 @@ impl TopicConfig {
                 AlterationError::InvalidConfig(format!("Can't {verb} to key {key} because its type is not LIST."))
             })
         })?;
-        let pairs: Vec<_> = altered.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        let config = self.with_overrides(&pairs).map_err(AlterationError::InvalidConfig)?;
+        let config = self.with_own(&altered).map_err(AlterationError::InvalidConfig)?;
         Ok((altered, config))
     }
 }
@@ -146,6 +145,11 @@ fn check_lengths(settings: BTreeMap<String, String>) -> Result<BTreeMap<String, 
     )))
 }
 
+/// Keys and certificates: each listener has its own.
+fn is_of_a_listener(key: &str) -> bool {
+    ["ssl.keystore.", "ssl.truststore.", "ssl.key.password"].iter().any(|prefix| key.starts_with(prefix))
+}
+
 /// Kafka's `DynamicBrokerConfig.validateConfigs`.
 fn check_broker(scope: Scope, settings: &BTreeMap<String, String>) -> Result<(), AlterationError> {
     let refuse = |sentence: String| Err(AlterationError::InvalidRequest(sentence));
@@ -157,7 +161,7 @@ fn check_broker(scope: Scope, settings: &BTreeMap<String, String>) -> Result<(),
     if let Some(keys) = named(&is_fixed) {
         return refuse(format!("Cannot update these configs dynamically: {keys}"));
     }
-    if let Some(keys) = named(&|key| key.starts_with("ssl.") && catalogue::may_be_altered(key)) {
+    if let Some(keys) = named(&is_of_a_listener) {
         return refuse(format!(
             "These security configs can be dynamically updated only per-listener using the listener prefix: {keys}"
         ));
@@ -271,10 +275,10 @@ mod tests {
             ),
             (
                 Scope::Broker,
-                "ssl.protocol",
+                "ssl.keystore.type",
                 "x",
                 "These security configs can be dynamically updated only per-listener using the listener prefix: \
-                 [ssl.protocol]",
+                 [ssl.keystore.type]",
             ),
         ] {
             assert_eq!(broker(scope, key, value).map(|_| ()), Err(sentence.to_owned()));

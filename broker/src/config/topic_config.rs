@@ -1,5 +1,7 @@
 //! One topic's settings, resolved.
 
+use std::collections::BTreeMap;
+
 use super::catalogue;
 use super::value::Value;
 
@@ -118,6 +120,12 @@ impl TopicConfig {
         }
         config.check_lags()?;
         Ok(config)
+    }
+
+    /// The defaults with a topic's own settings over them, as they were accepted once.
+    pub fn with_own(&self, own: &BTreeMap<String, String>) -> Result<TopicConfig, String> {
+        let own: Vec<_> = own.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        self.with_overrides(&own)
     }
 
     /// Reads one value by its definition and puts it in its field.

@@ -15,7 +15,7 @@ pub(super) struct Api {
 }
 
 /// Kafka 4.3's ranges, in the order of the keys; what is not implemented does not stand here.
-pub(super) const APIS: [Api; 9] = [
+pub(super) const APIS: [Api; 13] = [
     // Kafka tells of Produce 0 and refuses 0 to 2: librdkafka before 2.11.1 compresses only for brokers that do
     // (KAFKA-18659).
     Api { advertised_from: 0, ..api(ApiKey::Produce, 3, 13) },
@@ -27,6 +27,10 @@ pub(super) const APIS: [Api; 9] = [
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),
     api(ApiKey::InitProducerId, 0, 5),
+    api(ApiKey::DescribeConfigs, 1, 4),
+    api(ApiKey::AlterConfigs, 0, 2),
+    api(ApiKey::IncrementalAlterConfigs, 0, 1),
+    api(ApiKey::ListConfigResources, 0, 1),
 ];
 
 const fn api(key: ApiKey, oldest: i16, newest: i16) -> Api {

@@ -11,8 +11,9 @@ use kafka_protocol::messages::create_topics_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::errors::topic_code;
+use super::settings::source_code;
 use super::{Core, RequestContext};
-use crate::config::{EffectiveSetting, Source};
+use crate::config::EffectiveSetting;
 use crate::topics::{CLUSTER_METADATA, NewTopic, Topic};
 
 /// Creates one topic after the other; a topic is in the metadata by the time of the answer.
@@ -65,25 +66,17 @@ fn succeeded(core: &Core, name: &WireName, created: &Topic, version: i16) -> Cre
     if version < 5 {
         return result;
     }
-    let configs = core.config.settings.effective(&created.overrides).into_iter().map(tell).collect();
+    let configs = core.config().settings.effective(&created.overrides).into_iter().map(tell).collect();
     let result =
         result.with_num_partitions(created.partition_count).with_replication_factor(1).with_configs(Some(configs));
     if version >= 7 { result.with_topic_id(created.id.uuid()) } else { result }
 }
 
 fn tell(setting: EffectiveSetting) -> CreatableTopicConfigs {
-    // Codes of Kafka's `DescribeConfigsResponse.ConfigSource`.
-    let source = match setting.source {
-        Source::Topic => 1,
-        Source::AlteredBroker => 2,
-        Source::AlteredCluster => 3,
-        Source::Static => 4,
-        Source::Default => 5,
-    };
     CreatableTopicConfigs::default()
         .with_name(StrBytes::from_static_str(setting.definition.name))
         .with_value(Some(StrBytes::from_string(setting.value)))
-        .with_config_source(source)
+        .with_config_source(source_code(setting.source))
 }
 
 /// What the room of the topics is asked for, in its own words; nothing of it points into the request.

@@ -29,7 +29,7 @@ pub(super) async fn handle(
 ) -> DeleteTopicsResponse {
     let wanted = wanted(request, version);
     let mut results = Vec::with_capacity(wanted.len());
-    if !core.config.delete_topic_enable {
+    if !core.config().delete_topic_enable {
         results.extend(wanted.iter().map(|topic| refuse_deletion(topic, version)));
         return DeleteTopicsResponse::default().with_responses(results);
     }

@@ -48,7 +48,7 @@ pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
         TopicError::InvalidReplicaAssignment(_) => ResponseError::InvalidReplicaAssignment,
         TopicError::InvalidConfig(_) => ResponseError::InvalidConfig,
         TopicError::InvalidRequest(_) => ResponseError::InvalidRequest,
-        TopicError::Unknown => ResponseError::UnknownTopicOrPartition,
+        TopicError::Unknown | TopicError::NoSuchTopic(_) => ResponseError::UnknownTopicOrPartition,
         TopicError::UnknownId => ResponseError::UnknownTopicId,
         TopicError::DeletionDisabled => ResponseError::TopicDeletionDisabled,
         TopicError::Storage(failure) => storage_code(failure),

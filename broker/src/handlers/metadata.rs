@@ -137,7 +137,7 @@ async fn by_name(
     }
     let refuse = |code| refused(code, Some(wire_name.clone()), Uuid::nil());
     let Ok(name) = TopicName::parse(wire_name) else { return refuse(ResponseError::InvalidTopicException) };
-    let may_create = core.config.auto_create_topics_enable && request.allow_auto_topic_creation;
+    let may_create = core.config().auto_create_topics_enable && request.allow_auto_topic_creation;
     // Kafka's own topics are made by those who write to them, with settings of their own.
     if !may_create || name.is_internal() {
         return refuse(ResponseError::UnknownTopicOrPartition).with_is_internal(name.is_internal());

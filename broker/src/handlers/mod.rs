@@ -5,21 +5,26 @@
 //! encodes what it returns. Handlers translate: what may be done to topics, and by whom, is decided in
 //! [`crate::topics`]; what its errors are called on the wire stands in `errors.rs` alone.
 
+mod alter_configs;
 mod api_versions;
 mod apis;
 mod call;
 mod context;
 mod create_topics;
 mod delete_topics;
+mod describe_configs;
 mod epochs;
 mod errors;
 mod fetch;
 mod find_coordinator;
 mod hurry;
+mod incremental_alter_configs;
 mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod produce;
+mod settings;
 
 use std::sync::Arc;
 
@@ -38,13 +43,14 @@ pub use hurry::Hurry;
 #[cfg(test)]
 mod oddities_tests;
 #[cfg(test)]
+mod settings_tests;
+#[cfg(test)]
 pub(crate) mod tests;
 
 /// What handlers work on: the rooms below, and the fetch sessions.
 #[derive(Debug)]
 pub struct Core {
     topics: Arc<Topics>,
-    config: Arc<BrokerConfig>,
     clock: Clock,
     journal: Journal,
     /// The sessions of the one node that there is.
@@ -53,14 +59,14 @@ pub struct Core {
 
 impl Core {
     /// Puts the rooms together.
-    pub fn new(topics: Arc<Topics>, config: Arc<BrokerConfig>, clock: Clock, journal: Journal) -> Core {
-        let fetch_sessions = FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
-        Core { topics, config, clock, journal, fetch_sessions }
+    pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
+        let fetch_sessions = FetchSessions::new(topics.config().max_incremental_fetch_session_cache_slots);
+        Core { topics, clock, journal, fetch_sessions }
     }
 
-    /// The broker's settings.
-    pub fn config(&self) -> &BrokerConfig {
-        &self.config
+    /// The broker's settings as they are now.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.topics.config()
     }
 
     /// The broker's clock.
@@ -104,6 +110,14 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
         ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
         ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
+        ApiKey::DescribeConfigs => head.encode(&describe_configs::handle(core, context, &head.decode(body)?, version)),
+        ApiKey::AlterConfigs => head.encode(&alter_configs::handle(core, context, &head.decode(body)?).await),
+        ApiKey::IncrementalAlterConfigs => {
+            head.encode(&incremental_alter_configs::handle(core, context, &head.decode(body)?).await)
+        }
+        ApiKey::ListConfigResources => {
+            head.encode(&list_config_resources::handle(core, context, &head.decode(body)?, version))
+        }
         _ => Err(head.refuse("this API stands in the table but has no handler")),
     }
 }

@@ -25,8 +25,8 @@ pub(crate) fn core_in_folder(change: impl FnOnce(&mut BrokerConfig)) -> (Arc<Cor
     change(&mut config);
     let (config, clock, journal) = (Arc::new(config), Clock::system(), Journal::default());
     let disk = crate::storage::disk::Disk::default();
-    let topics = Topics::open(disk, clock.clone(), Arc::clone(&config), journal.clone()).expect("an empty folder");
-    (Arc::new(Core::new(topics, config, clock, journal)), folder)
+    let topics = Topics::open(disk, clock.clone(), config, journal.clone()).expect("an empty folder");
+    (Arc::new(Core::new(topics, clock, journal)), folder)
 }
 
 /// A client on the loopback.
@@ -214,6 +214,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &request, version).await;
                 ask(core, &request.with_transactional_id(Some(wire("some").0.into())), version).await;
             }
+            key if settings_tests::converse(core, key, version, name).await => {}
             other => panic!("{other:?} stands in the table and has no conversation here"),
         }
     }

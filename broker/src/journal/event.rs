@@ -60,6 +60,13 @@ pub enum Event {
         /// The principal that asked.
         by: String,
     },
+    /// Settings changed while the broker runs.
+    SettingsAltered {
+        /// Whose: a topic, this broker, or all brokers.
+        of: String,
+        /// The principal that asked.
+        by: String,
+    },
     /// The first records a partition ever got in this run.
     FirstRecord {
         /// The topic.
@@ -115,6 +122,7 @@ impl Event {
             Event::TopicCreated { topic, topic_id, by, .. } | Event::TopicDeleted { topic, topic_id, by } => {
                 topic.len() + topic_id.len() + by.len()
             }
+            Event::SettingsAltered { of, by } => of.len() + by.len(),
             Event::FirstRecord { topic, file, client_id, .. } => topic.len() + file.as_os_str().len() + client_id.len(),
             Event::RecoveryFound { topic, file, sentence, .. } => topic.len() + file.as_os_str().len() + sentence.len(),
         };

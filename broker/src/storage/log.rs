@@ -125,6 +125,11 @@ impl Log {
         Ok((log, findings))
     }
 
+    /// Obeys other settings from now on; what is written stays as it is.
+    pub fn set_options(&mut self, options: LogOptions) {
+        self.options = options;
+    }
+
     fn assemble(
         disk: &Disk,
         dir: &Path,

@@ -1,8 +1,9 @@
-//! Why a topic is not created or deleted.
+//! Why an operation on topics, or on the settings that bear on them, does not happen.
 
+use crate::config::AlterationError;
 use crate::names::TopicName;
 
-/// Why a topic is not created or deleted; the sentences are Kafka's.
+/// Why a topic is not created, altered or deleted; the sentences are Kafka's.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// INVALID_TOPIC_EXCEPTION (17).
@@ -29,6 +30,9 @@ pub enum TopicError {
     /// UNKNOWN_TOPIC_OR_PARTITION (3).
     #[error("This server does not host this topic-partition.")]
     Unknown,
+    /// The same, where Kafka names the topic.
+    #[error("The topic '{0}' does not exist.")]
+    NoSuchTopic(String),
     /// UNKNOWN_TOPIC_ID (100).
     #[error("This server does not host this topic ID.")]
     UnknownId,
@@ -38,4 +42,13 @@ pub enum TopicError {
     /// The disk failed: KAFKA_STORAGE_ERROR (56).
     #[error(transparent)]
     Storage(#[from] crate::storage::Error),
+}
+
+impl From<AlterationError> for TopicError {
+    fn from(error: AlterationError) -> TopicError {
+        match error {
+            AlterationError::InvalidConfig(sentence) => TopicError::InvalidConfig(sentence),
+            AlterationError::InvalidRequest(sentence) => TopicError::InvalidRequest(sentence),
+        }
+    }
 }

@@ -19,7 +19,17 @@ use tokio::sync::watch;
 
 use super::Partition;
 use super::partition::Writer;
+use crate::config::TopicConfig;
 use crate::storage::{Error, Result};
+
+/// When a partition flushes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FlushRules {
+    /// As soon as so many records wait for it.
+    messages: u64,
+    /// After so long; `None` for never.
+    ms: Option<u64>,
+}
 
 /// How far the flushes of one partition have come, for those who wait.
 #[derive(Debug)]
@@ -32,6 +42,16 @@ pub(super) struct Flushes {
 struct Progress {
     durable_below: i64,
     failure: Option<Arc<str>>,
+}
+
+impl FlushRules {
+    /// `flush.messages` and `flush.ms`.
+    pub(super) fn of(config: &TopicConfig) -> FlushRules {
+        FlushRules {
+            messages: u64::try_from(config.flush_messages).unwrap_or(1).max(1),
+            ms: u64::try_from(config.flush_ms).ok().filter(|_| config.flush_ms < i64::MAX),
+        }
+    }
 }
 
 impl Flushes {
@@ -61,13 +81,13 @@ impl Partition {
         if writer.log.unflushed_count() == 0 {
             return;
         }
-        if writer.log.unflushed_count() >= self.flush_messages {
+        if writer.log.unflushed_count() >= writer.flush_rules.messages {
             writer.flush_wanted = writer.log.log_end_offset();
             if !std::mem::replace(&mut writer.is_flushing, true) {
                 let partition = self.this.upgrade().expect("whoever calls holds the partition");
                 self.upkeep.runtime.spawn_blocking(move || partition.flush());
             }
-        } else if let Some(flush_ms) = self.flush_ms
+        } else if let Some(flush_ms) = writer.flush_rules.ms
             && !std::mem::replace(&mut writer.is_timer_set, true)
         {
             self.set_timer(flush_ms);

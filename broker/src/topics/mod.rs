@@ -26,7 +26,7 @@ use tokio::task::{AbortHandle, JoinError};
 
 use self::folder::{DataFolder, automatic, remove_later};
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{Alterations, BrokerConfig, Scope, TopicConfig};
 use crate::journal::Journal;
 use crate::names::{Principal, TopicId, TopicName};
 use crate::storage::disk::Disk;
@@ -43,7 +43,6 @@ pub use waiter::FetchWaiter;
 #[derive(Debug)]
 pub struct Topics {
     folder: Arc<DataFolder>,
-    config: Arc<BrokerConfig>,
     checkpointing: AbortHandle,
 }
 
@@ -80,6 +79,17 @@ impl Topic {
         }
     }
 
+    /// The same topic with other settings.
+    fn with_settings(&self, overrides: BTreeMap<String, String>, config: TopicConfig) -> Topic {
+        Topic {
+            config: Arc::new(config),
+            overrides,
+            partitions: self.partitions.clone(),
+            name: self.name.clone(),
+            ..*self
+        }
+    }
+
     /// The topic as the metadata keeps it.
     fn record(&self, state: TopicState) -> TopicRecord {
         TopicRecord {
@@ -97,16 +107,21 @@ impl Topic {
 impl Topics {
     /// Opens the data folder's topics, recovering what needs it. Blocks, and must be called inside a tokio runtime.
     pub fn open(disk: Disk, clock: Clock, config: Arc<BrokerConfig>, journal: Journal) -> Result<Arc<Topics>> {
-        let (folder, deleted) = DataFolder::open(disk.clone(), clock, Arc::clone(&config), journal)?;
+        let (folder, deleted) = DataFolder::open(disk.clone(), clock, config, journal)?;
         remove_later(&disk, &folder.upkeep, deleted, Duration::ZERO);
         let folder = Arc::new(folder);
-        let checkpointing = write_checkpoints_after_changes(&folder, &config);
-        Ok(Arc::new(Topics { folder, config, checkpointing }))
+        let checkpointing = write_checkpoints_after_changes(&folder);
+        Ok(Arc::new(Topics { folder, checkpointing }))
     }
 
     /// The cluster's id.
     pub fn cluster_id(&self) -> &str {
         &self.folder.cluster_id
+    }
+
+    /// The broker's settings as they are now.
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        self.folder.config.now()
     }
 
     /// The topic of a name.
@@ -157,12 +172,40 @@ impl Topics {
     /// Deletes a topic. Its records are gone when this returns; its files are removed after
     /// `log.segment.delete.delay.ms`.
     pub async fn delete(&self, principal: &Principal, topic: &Arc<Topic>) -> std::result::Result<(), TopicError> {
-        if !self.config.delete_topic_enable {
+        if !self.config().delete_topic_enable {
             return Err(TopicError::DeletionDisabled);
         }
         let (folder, by, topic) = (Arc::clone(&self.folder), principal.clone(), Arc::clone(topic));
         let outcome = tokio::task::spawn_blocking(move || folder.delete(&by, &topic)).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("delete a topic in", broken).into()))
+    }
+
+    /// Alters a topic's own settings, or with `validate_only` says whether they may be altered so.
+    pub async fn alter(
+        &self,
+        principal: &Principal,
+        name: &str,
+        alterations: Alterations,
+        validate_only: bool,
+    ) -> std::result::Result<(), TopicError> {
+        let (folder, by, name) = (Arc::clone(&self.folder), principal.clone(), name.to_owned());
+        let alter = move || folder.alter_topic(&by, &name, &alterations, validate_only);
+        let outcome = tokio::task::spawn_blocking(alter).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("alter a topic in", broken).into()))
+    }
+
+    /// Alters settings of this broker or of all brokers; topics that set nothing of their own obey at once.
+    pub async fn alter_broker(
+        &self,
+        principal: &Principal,
+        scope: Scope,
+        alterations: Alterations,
+        validate_only: bool,
+    ) -> std::result::Result<(), TopicError> {
+        let (folder, by) = (Arc::clone(&self.folder), principal.clone());
+        let alter = move || folder.alter_broker(&by, scope, &alterations, validate_only);
+        let outcome = tokio::task::spawn_blocking(alter).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("alter settings in", broken).into()))
     }
 
     /// A producer id that no one was given before, also across kills. Only one in a thousand waits for the disk.
@@ -197,7 +240,7 @@ impl Topics {
     }
 
     fn interrupted(&self, action: &'static str, broken: JoinError) -> Error {
-        Error::io(action, &self.config.log_dir)(io::Error::other(broken))
+        Error::io(action, &self.config().log_dir)(io::Error::other(broken))
     }
 }
 
@@ -208,8 +251,9 @@ impl Drop for Topics {
 }
 
 /// Writes the checkpoints some time after an offset changed; while nothing changes, nothing runs.
-fn write_checkpoints_after_changes(folder: &Arc<DataFolder>, config: &BrokerConfig) -> AbortHandle {
-    let interval = Duration::from_millis(u64::try_from(config.log_flush_offset_checkpoint_interval_ms).unwrap_or(0));
+fn write_checkpoints_after_changes(folder: &Arc<DataFolder>) -> AbortHandle {
+    let interval_ms = folder.config.now().log_flush_offset_checkpoint_interval_ms;
+    let interval = Duration::from_millis(u64::try_from(interval_ms).unwrap_or(0));
     let (folder, upkeep) = (Arc::downgrade(folder), Arc::clone(&folder.upkeep));
     let task = tokio::spawn(async move {
         loop {

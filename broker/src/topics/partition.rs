@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::FetchWaiter;
-use super::flush::Flushes;
+use super::flush::{FlushRules, Flushes};
 use super::upkeep::Upkeep;
 use super::waiter::Waiters;
 use crate::config::TopicConfig;
 use crate::names::TopicPartition;
 use crate::storage::batch::RecordBatch;
 use crate::storage::disk::Disk;
-use crate::storage::log::{AbortedTransaction, Appended, EpochEnd, Log, LogReader, TimestampOffset};
+use crate::storage::log::{AbortedTransaction, Appended, EpochEnd, Log, LogOptions, LogReader, TimestampOffset};
 use crate::storage::{Error, FileRange, Result};
 
 /// Which records a consumer wants to see.
@@ -34,9 +34,6 @@ pub enum Isolation {
 pub struct Partition {
     id: TopicPartition,
     leader_epoch: i32,
-    pub(super) flush_messages: u64,
-    /// `None`: no timer.
-    pub(super) flush_ms: Option<u64>,
     /// Readable below this. Moves only forward, and only under the writer's lock.
     high_watermark: AtomicI64,
     log_end_offset: AtomicI64,
@@ -83,6 +80,7 @@ pub(super) struct Writer {
     pub(super) appended_bytes: i64,
     pub(super) flushed_bytes: i64,
     published_bytes: i64,
+    pub(super) flush_rules: FlushRules,
 }
 
 /// What one partition adds to a fetch.
@@ -113,6 +111,7 @@ impl Partition {
             appended_bytes: 0,
             flushed_bytes: 0,
             published_bytes: 0,
+            flush_rules: FlushRules::of(config),
             log,
         };
         let log = Usable {
@@ -120,17 +119,12 @@ impl Partition {
             flushes: Flushes::new(writer.log.dir().to_owned(), writer.log.recovery_point()),
             writer: Mutex::new(writer),
         };
-        Self::assemble(id, leader_epoch, end, Ok(log), config, upkeep)
+        Self::assemble(id, leader_epoch, end, Ok(log), upkeep)
     }
 
     /// A partition whose folder could not be opened; it answers everything with the reason.
-    pub(super) fn unusable(
-        id: TopicPartition,
-        unusable: Unusable,
-        config: &TopicConfig,
-        upkeep: Arc<Upkeep>,
-    ) -> Arc<Partition> {
-        Self::assemble(id, unusable.leader_epoch, 0, Err(unusable), config, upkeep)
+    pub(super) fn unusable(id: TopicPartition, unusable: Unusable, upkeep: Arc<Upkeep>) -> Arc<Partition> {
+        Self::assemble(id, unusable.leader_epoch, 0, Err(unusable), upkeep)
     }
 
     fn assemble(
@@ -138,14 +132,11 @@ impl Partition {
         leader_epoch: i32,
         end: i64,
         log: std::result::Result<Usable, Unusable>,
-        config: &TopicConfig,
         upkeep: Arc<Upkeep>,
     ) -> Arc<Partition> {
         Arc::new_cyclic(|this| Partition {
             id,
             leader_epoch,
-            flush_messages: u64::try_from(config.flush_messages).unwrap_or(1).max(1),
-            flush_ms: u64::try_from(config.flush_ms).ok().filter(|_| config.flush_ms < i64::MAX),
             high_watermark: AtomicI64::new(end),
             log_end_offset: AtomicI64::new(end),
             deleted: AtomicBool::new(false),
@@ -247,6 +238,15 @@ impl Partition {
     /// Where the largest epoch up to `epoch` ends; `None` for one that is still to come.
     pub fn end_of_epoch(&self, epoch: i32) -> Option<EpochEnd> {
         self.reader().ok()?.end_of_epoch(epoch, self.log_end_offset())
+    }
+
+    /// Obeys other settings from now on.
+    pub(super) fn reconfigure(&self, config: &TopicConfig, options: LogOptions) {
+        // A log that cannot be used, or is being deleted, has nothing to obey them with.
+        let Ok(mut writer) = self.writer() else { return };
+        writer.log.set_options(options);
+        writer.flush_rules = FlushRules::of(config);
+        self.see_to_flush(&mut writer);
     }
 
     /// Closes the log: everything durable, and no append afterwards.

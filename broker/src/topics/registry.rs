@@ -55,6 +55,15 @@ impl Registry {
         maps.by_name.insert(topic.name.to_string(), Arc::clone(topic));
     }
 
+    /// Puts a topic in the place of the one with its id.
+    pub(super) fn replace(&self, topic: &Arc<Topic>) {
+        let mut maps = self.write();
+        if let Some(former) = maps.by_id.insert(topic.id, Arc::clone(topic)) {
+            maps.partition_count = maps.partition_count - former.partitions.len() + topic.partitions.len();
+        }
+        maps.by_name.insert(topic.name.to_string(), Arc::clone(topic));
+    }
+
     pub(super) fn remove(&self, topic: &Topic) {
         let mut maps = self.write();
         if maps.by_id.remove(&topic.id).is_some() {

@@ -89,7 +89,7 @@ fn refuse_isolation(head: Head, request: &FetchRequest, wanted: &[Wanted]) -> Re
 impl Limits {
     /// `None` for an isolation level that does not exist.
     fn of(core: &Core, request: &FetchRequest) -> Option<Limits> {
-        let max_bytes = request.max_bytes.min(core.config.fetch_max_bytes).max(0);
+        let max_bytes = request.max_bytes.min(core.config().fetch_max_bytes).max(0);
         Some(Limits {
             isolation: match request.isolation_level {
                 0 => Isolation::ReadUncommitted,

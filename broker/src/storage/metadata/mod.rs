@@ -6,6 +6,7 @@
 //! price for a commit that does not depend on checksums to be told from a torn one.
 
 mod backend;
+mod settings;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -35,7 +35,7 @@ impl DataFolder {
         &self,
         wanted: &NewTopic,
     ) -> std::result::Result<(TopicRecord, TopicConfig), TopicError> {
-        let plan = Plan::of(wanted, &self.config, &self.registry)?;
+        let plan = Plan::of(wanted, &self.config.now(), &self.registry)?;
         let topic = TopicRecord {
             name: plan.name,
             id: TopicId::random(),
@@ -101,7 +101,8 @@ impl DataFolder {
         });
         let forgotten = renamed.and_then(|renamed| self.forget(&record).map(|()| renamed));
         let renamed = forgotten.inspect_err(|_| changes.unfinished.push(record))?;
-        let delay = Duration::from_millis(u64::try_from(self.config.log_segment_delete_delay_ms).unwrap_or(0));
+        let delay_ms = self.config.now().log_segment_delete_delay_ms;
+        let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
         remove_later(&self.disk, &self.upkeep, renamed, delay);
         Ok(())
     }
@@ -109,7 +110,7 @@ impl DataFolder {
     /// Makes the logs of a new topic.
     fn create_logs(&self, topic: &TopicRecord, config: &TopicConfig) -> Result<Vec<Arc<Partition>>> {
         let (epoch, now_ms) = (leader_epoch(topic, self.run), self.upkeep.clock.now_ms());
-        let options = log_options(config, &self.config, false);
+        let options = log_options(config, &self.config.now(), false);
         let logs = parallel::each((0..topic.partition_count).collect(), |partition| {
             let dir = self.partition_dir(&topic.name, partition);
             if self.disk.exists(&dir) {
@@ -188,7 +189,7 @@ impl DataFolder {
         failure.map_or(Ok(renamed), Err)
     }
 
-    fn stopping(&self, action: &'static str) -> Error {
+    pub(super) fn stopping(&self, action: &'static str) -> Error {
         Error::io(action, &self.path)(std::io::Error::other("the broker is stopping"))
     }
 }

@@ -15,6 +15,7 @@
 //! tell different stories in `reconcile`. A topic is made and deleted in `change`: always metadata first with the
 //! state *creating* or *deleting*, so that a crash leaves something that the next start recognises and finishes.
 
+mod alter;
 mod change;
 mod checkpoints;
 mod findings;
@@ -38,7 +39,7 @@ use self::checkpoints::Checkpoints;
 use self::producer_ids::ProducerIds;
 use super::registry::Registry;
 use super::upkeep::Upkeep;
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, LiveConfig, TopicConfig};
 use crate::journal::Journal;
 use crate::names::{TopicName, TopicPartition};
 use crate::storage::checkpoint::identity::{CLEAN_SHUTDOWN_FILE, render_clean_shutdown};
@@ -52,7 +53,7 @@ use crate::storage::{Error, Result};
 pub(super) struct DataFolder {
     disk: Disk,
     path: PathBuf,
-    config: Arc<BrokerConfig>,
+    pub(super) config: LiveConfig,
     journal: Journal,
     pub(super) cluster_id: String,
     metadata: Metadata,

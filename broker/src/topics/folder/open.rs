@@ -15,7 +15,7 @@ use super::producer_ids::{ProducerIds, highest_plausible};
 use super::reconcile::{self, Reconciled};
 use super::{Changes, DataFolder, log_options, parallel, refused};
 use crate::clock::Clock;
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::{BrokerConfig, LiveConfig, Scope, Settings, TopicConfig};
 use crate::journal::Journal;
 use crate::names::TopicPartition;
 use crate::storage::Result;
@@ -23,7 +23,7 @@ use crate::storage::checkpoint::identity::CLEAN_SHUTDOWN_FILE;
 use crate::storage::checkpoint::offsets::{self, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
 use crate::storage::disk::{Disk, DiskFile};
 use crate::storage::log::{Finding, Log, Opening};
-use crate::storage::metadata::TopicRecord;
+use crate::storage::metadata::{Metadata, TopicRecord};
 use crate::topics::Topic;
 use crate::topics::partition::{Partition, Unusable};
 use crate::topics::registry::Registry;
@@ -72,11 +72,12 @@ impl DataFolder {
         let Reconciled { topics, deleted } = reconciled;
         let history = History::read(&disk, &path, &mut findings)?;
         let Owned { metadata, cluster_id, run, .. } = owned;
+        let config = with_altered(config, &metadata, &path, &mut findings)?;
         let folder = DataFolder {
             upkeep: Arc::new(Upkeep::new(clock.clone())),
             disk,
             path,
-            config,
+            config: LiveConfig::new(config),
             journal,
             cluster_id,
             metadata,
@@ -160,7 +161,7 @@ impl DataFolder {
                 let sentence = format!("the log cannot be opened and is not served: {error}");
                 let finding = Finding { file: dir.clone(), position: 0, length: 0, first_offset: 0, sentence };
                 let unusable = Unusable { dir: dir.clone(), leader_epoch, log_start_offset, why: error.to_string() };
-                let partition = Partition::unusable(id.clone(), unusable, config, upkeep);
+                let partition = Partition::unusable(id.clone(), unusable, upkeep);
                 // What befalls many logs for one reason is told once for all of them.
                 let lacks_descriptors = error.is_out_of_descriptors();
                 let findings = if lacks_descriptors { Vec::new() } else { vec![finding] };
@@ -171,7 +172,7 @@ impl DataFolder {
 
     fn open_or_create(&self, job: &Job<'_>, leader_epoch: i32, history: &History) -> Result<(Log, Vec<Finding>)> {
         let Job { topic, config, id, dir } = job;
-        let options = log_options(config, &self.config, topic.adopted);
+        let options = log_options(config, &self.config.now(), topic.adopted);
         let now_ms = self.upkeep.clock.now_ms();
         if !self.disk.exists(dir) {
             let log = Log::create(&self.disk, dir, topic.id, leader_epoch, options, now_ms)?;
@@ -197,11 +198,11 @@ impl DataFolder {
 
     /// A topic's settings; those that this version does not take any more must not keep the topic from being served.
     fn config_of(&self, topic: &TopicRecord, findings: &mut Findings) -> TopicConfig {
-        let overrides: Vec<_> = topic.overrides.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        self.config.topic_defaults.with_overrides(&overrides).unwrap_or_else(|sentence| {
+        let defaults = &self.config.now().topic_defaults;
+        defaults.with_own(&topic.overrides).unwrap_or_else(|sentence| {
             let id = TopicPartition { topic: topic.name.clone(), partition: 0 };
             findings.add_for(&id, &self.path, format!("the settings of topic {} are not used: {sentence}", topic.name));
-            self.config.topic_defaults.clone()
+            defaults.clone()
         })
     }
 }
@@ -243,6 +244,32 @@ fn take(disk: &Disk, folder: &Path) -> Result<DiskFile> {
     lock.ok_or_else(|| {
         refused(folder, "another broker is using it; stop that one, or choose another folder with log.dirs")
     })
+}
+
+/// The settings with what clients altered over them. Where the two do not go together any more, because a file was
+/// changed since, the broker starts without the alterations, as Kafka does.
+fn with_altered(
+    config: Arc<BrokerConfig>,
+    metadata: &Metadata,
+    path: &Path,
+    findings: &mut Findings,
+) -> Result<Arc<BrokerConfig>> {
+    let mut settings = Settings::clone(&config.settings);
+    for scope in [Scope::Cluster, Scope::Broker] {
+        let altered = findings.or_default(
+            path,
+            metadata.altered(scope),
+            "what clients altered in the broker's settings is lost",
+        )?;
+        settings = settings.with_altered(scope, &altered);
+    }
+    if settings == *config.settings {
+        return Ok(config);
+    }
+    Ok(settings.resolve().map(Arc::new).unwrap_or_else(|error| {
+        findings.add(path, format!("the settings that clients altered are not used: {error}"));
+        config
+    }))
 }
 
 /// The leader epoch of a topic's partitions in a run.

@@ -1,0 +1,102 @@
+//! Alters settings of topics and of the broker while it runs: one commit to the metadata, then everything that obeys
+//! the settings is told. A crash leaves them as they were before or as they are after.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{DataFolder, log_options};
+use crate::config::{Alterations, BrokerConfig, Scope, TopicConfig};
+use crate::journal::Event;
+use crate::names::{Principal, TopicName};
+use crate::storage::metadata::TopicState;
+use crate::topics::{Topic, TopicError};
+
+impl DataFolder {
+    /// Alters a topic's own settings, or with `validate_only` says whether they may be altered so. Blocks.
+    pub(in crate::topics) fn alter_topic(
+        &self,
+        by: &Principal,
+        name: &str,
+        alterations: &Alterations,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
+        let changes = self.changes();
+        if changes.stopped {
+            return Err(self.stopping("alter a topic in").into());
+        }
+        if name.is_empty() {
+            return Err(TopicError::InvalidRequest("Default topic resources are not allowed.".into()));
+        }
+        TopicName::parse(name).map_err(|error| TopicError::InvalidName(error.to_string()))?;
+        let config = self.config.now();
+        let topic = self.registry.get(name);
+        let own = topic.as_ref().map(|topic| topic.overrides.clone()).unwrap_or_default();
+        // Kafka looks at the settings first, and whether there is such a topic last.
+        let (altered, topic_config) = config.topic_defaults.altered(&own, alterations)?;
+        let topic = topic.ok_or_else(|| TopicError::NoSuchTopic(name.to_owned()))?;
+        if validate_only || altered == topic.overrides {
+            return Ok(());
+        }
+        let mut record = topic.record(TopicState::Live);
+        record.overrides = altered;
+        self.metadata.put_topic(&record)?;
+        self.put_in_force(&topic, record.overrides, topic_config, &config);
+        self.journal.record(|| Event::SettingsAltered { of: format!("topic {name}"), by: by.to_string() });
+        Ok(())
+    }
+
+    /// Alters settings of this broker or of all brokers. Blocks.
+    pub(in crate::topics) fn alter_broker(
+        &self,
+        by: &Principal,
+        scope: Scope,
+        alterations: &Alterations,
+        validate_only: bool,
+    ) -> Result<(), TopicError> {
+        let changes = self.changes();
+        if changes.stopped {
+            return Err(self.stopping("alter settings in").into());
+        }
+        let config = Arc::new(self.config.now().altered(scope, alterations)?);
+        if validate_only {
+            return Ok(());
+        }
+        self.metadata.put_altered(scope, &config.settings.altered(scope))?;
+        self.config.replace(Arc::clone(&config));
+        for topic in self.registry.list() {
+            let topic_config = topic_config(&topic.name, &topic.overrides, &config);
+            if topic_config != *topic.config {
+                self.put_in_force(&topic, topic.overrides.clone(), topic_config, &config);
+            }
+        }
+        let of = match scope {
+            Scope::Cluster => "all brokers".to_owned(),
+            Scope::Broker => format!("broker {}", config.node_id),
+        };
+        self.journal.record(|| Event::SettingsAltered { of, by: by.to_string() });
+        Ok(())
+    }
+
+    /// Tells a topic's logs of its settings, and puts a topic that has them in the place of the one that had others.
+    fn put_in_force(
+        &self,
+        topic: &Topic,
+        overrides: BTreeMap<String, String>,
+        topic_config: TopicConfig,
+        config: &BrokerConfig,
+    ) {
+        let options = log_options(&topic_config, config, topic.adopted);
+        for partition in &topic.partitions {
+            partition.reconfigure(&topic_config, options.clone());
+        }
+        self.registry.replace(&Arc::new(topic.with_settings(overrides, topic_config)));
+    }
+}
+
+/// The settings in force of a topic. What it sets was legal once; if it is no longer, it counts as not set.
+fn topic_config(name: &TopicName, own: &BTreeMap<String, String>, config: &BrokerConfig) -> TopicConfig {
+    config.topic_defaults.with_own(own).unwrap_or_else(|sentence| {
+        tracing::warn!("the settings of topic {name} are not used: {sentence}");
+        config.topic_defaults.clone()
+    })
+}
