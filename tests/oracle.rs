@@ -6,6 +6,7 @@
 mod configs;
 mod coordinators;
 mod fetch;
+mod in_force;
 mod metadata;
 mod offsets;
 mod page;
@@ -48,6 +49,7 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("fetch", fetch::hold),
     ("sessions", sessions::hold),
     ("offsets", offsets::hold),
+    ("in force", in_force::hold),
 ];
 
 /// A difference between two real Kafkas is one that the comparison must overlook, or a conversation that leaves to chance

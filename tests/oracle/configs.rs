@@ -288,7 +288,7 @@ fn ask_to_describe(
 }
 
 /// Waits until a setting is described with this value.
-fn settle(talk: &mut Talk, owner: i8, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
+pub(crate) fn settle(talk: &mut Talk, owner: i8, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
     let resource = resource(owner, name).with_configuration_keys(Some(vec![text(key)]));
     let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
     talk.learn_until(4, &request, |answer| answer["results"][0]["configs"][0]["value"] == value)?;

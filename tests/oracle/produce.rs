@@ -11,9 +11,9 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use super::{make_topic, topic_name};
 
 /// Where the records go: versions up to 12 name the topic, later ones give its id.
-pub(crate) struct Target {
+pub(crate) struct Target<'a> {
     pub(crate) version: i16,
-    pub(crate) name: &'static str,
+    pub(crate) name: &'a str,
     pub(crate) id: String,
 }
 
@@ -93,7 +93,7 @@ fn cases() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
     ])
 }
 
-fn acknowledgements(talk: &mut Talk, target: &Target, ordinary: &[u8]) -> anyhow::Result<()> {
+fn acknowledgements(talk: &mut Talk, target: &Target<'_>, ordinary: &[u8]) -> anyhow::Result<()> {
     let request = target.request(0, Some(ordinary.to_vec()))?;
     talk.ask("acks=1", target.version, &request.clone().with_acks(1))?;
     talk.ask("acks=2", target.version, &request.clone().with_acks(2))?;
@@ -105,7 +105,7 @@ fn acknowledgements(talk: &mut Talk, target: &Target, ordinary: &[u8]) -> anyhow
     Ok(())
 }
 
-fn other_topics(talk: &mut Talk, target: &Target, ordinary: &[u8]) -> anyhow::Result<()> {
+fn other_topics(talk: &mut Talk, target: &Target<'_>, ordinary: &[u8]) -> anyhow::Result<()> {
     let others: &[&'static str] =
         if target.version >= 13 { &[""] } else { &["nowhere", "bad/name", "", "__consumer_offsets"] };
     for name in others {
@@ -116,14 +116,14 @@ fn other_topics(talk: &mut Talk, target: &Target, ordinary: &[u8]) -> anyhow::Re
     Ok(())
 }
 
-fn twice(target: &Target, records: &[u8]) -> anyhow::Result<ProduceRequest> {
+fn twice(target: &Target<'_>, records: &[u8]) -> anyhow::Result<ProduceRequest> {
     let mut request = target.request(0, Some(records.to_vec()))?;
     let partition = request.topic_data[0].partition_data[0].clone();
     request.topic_data[0].partition_data.push(partition);
     Ok(request)
 }
 
-impl Target {
+impl Target<'_> {
     /// Sends the records to one partition, with acks=all.
     pub(crate) fn request(&self, partition: i32, records: Option<Vec<u8>>) -> anyhow::Result<ProduceRequest> {
         let data = PartitionProduceData::default().with_index(partition).with_records(records.map(Bytes::from));

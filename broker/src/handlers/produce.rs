@@ -1,4 +1,5 @@
-//! Produce: appends one batch per partition. The bytes of a batch stay where the socket put them.
+//! Produce: appends one batch per partition. The bytes of a batch stay where the socket put them, unless the topic asks
+//! for another codec.
 //!
 //! The batches of a request are checked and appended one after another; then their flushes are awaited, which run
 //! side by side.
@@ -25,7 +26,7 @@ use super::{Core, RequestContext};
 use crate::clock::TimestampMs;
 use crate::config::limits;
 use crate::names::{TopicId, TopicName};
-use crate::storage::batch::{BatchRules, Compression, RecordBatch};
+use crate::storage::batch::{BatchRules, Compression, RecordBatch, Target};
 use crate::storage::{Error, Refusal};
 use crate::topics::{Partition, Topic};
 
@@ -41,8 +42,9 @@ const MAGIC_POSITION: usize = 16;
 /// No batch may decompress to more than this.
 const LARGEST_CONTENT_BYTES: usize = limits::MAX_DECOMPRESSED_BATCH_BYTES;
 
-/// A compressed batch up to this size is decompressed in place, in well under a millisecond; larger ones, and those
-/// that hold more than [`SMALL_CONTENT_BYTES`], go to a thread of the blocking pool, which costs some microseconds.
+/// A batch up to this size is decompressed in place, in well under a millisecond, or compressed, in a few; larger ones,
+/// and those that hold more than [`SMALL_CONTENT_BYTES`], go to a thread of the blocking pool, which costs some
+/// microseconds.
 const SMALL_COMPRESSED_BYTES: usize = 64 * 1024;
 
 /// What a batch may decompress to in place: some milliseconds of work at most, however it is made.
@@ -200,7 +202,7 @@ async fn admit(
     batch: RecordBatch,
     now_ms: TimestampMs,
 ) -> Result<RecordBatch, Refusal> {
-    if !is_compressed(&batch) {
+    if !is_compressed(&batch) && Target::of(&topic.config).is_none() {
         return batch.admit(&BatchRules::of(partition.id(), &topic.config, LARGEST_CONTENT_BYTES, now_ms));
     }
     if batch.bytes().len() <= SMALL_COMPRESSED_BYTES {

@@ -4,8 +4,8 @@ use super::super::definition::{Allowed, Definition, Kind, boolean, double, int, 
 
 const CLEANER: &str = "the log cleaner";
 const RETENTION: &str = "the retention schedule";
-const RECOMPRESSION: &str = "recompression by the broker";
-const ACKS: &str = "the check of acks=all against it";
+pub(super) const ONE_LEVEL: &str = "the lz4 library knows one level";
+pub(super) const ONE_COPY: &str = "Kafka asks for no more replicas than a topic has, and here it has one";
 const NO_TIERS: &str = "there is no tiered storage";
 
 /// Codecs that `compression.type` takes, in the order in which Kafka lists them.
@@ -30,20 +30,16 @@ pub(super) const ROWS: &[Definition] = &[
     boolean("delete.topic.enable", "true", "Lets clients delete topics."),
     int("message.max.bytes", "1048588", "The largest record batch, after compression.").at_least(0),
     string("compression.type", "producer", "The codec of stored batches; `producer` keeps what was sent.")
-        .takes(Allowed::OneOf(COMPRESSION_TYPES))
-        .not_yet(RECOMPRESSION),
-    int("compression.gzip.level", "-1", "How hard gzip tries.").takes(Allowed::GzipLevel).not_yet(RECOMPRESSION),
-    int("compression.lz4.level", "9", "How hard lz4 tries.").takes(Allowed::Between(1, 17)).not_yet(RECOMPRESSION),
-    int("compression.zstd.level", "3", "How hard zstd tries.")
-        .takes(Allowed::Between(-131_072, 22))
-        .not_yet(RECOMPRESSION),
+        .takes(Allowed::OneOf(COMPRESSION_TYPES)),
+    int("compression.gzip.level", "-1", "How hard gzip tries.").takes(Allowed::GzipLevel),
+    int("compression.lz4.level", "9", "How hard lz4 tries.").takes(Allowed::Between(1, 17)).without_effect(ONE_LEVEL),
+    int("compression.zstd.level", "3", "How hard zstd tries.").takes(Allowed::Between(-131_072, 22)),
     int("log.segment.bytes", "1073741824", "A segment that would grow beyond this is rolled.")
         .at_least(MIN_SEGMENT_BYTES),
     unset(Kind::Long, "log.roll.ms", "A segment whose first record is older than this is rolled.").at_least(1),
     int("log.roll.hours", "168", "The same in hours.").at_least(1).unless("log.roll.ms"),
     unset(Kind::Long, "log.roll.jitter.ms", "Rolls are brought forward by up to this, so that not all come at once.")
-        .at_least(0)
-        .not_yet("roll jitter"),
+        .at_least(0),
     int("log.roll.jitter.hours", "0", "The same in hours.").at_least(0).unless("log.roll.jitter.ms"),
     int("log.index.interval.bytes", "4096", "Bytes between two entries of an offset index.").at_least(0),
     int("log.index.size.max.bytes", "10485760", "The largest offset index; a full one rolls its segment.").at_least(4),
@@ -81,7 +77,7 @@ pub(super) const ROWS: &[Definition] = &[
     long("log.message.timestamp.after.max.ms", "3600000", "How far a record's time may lie ahead.").at_least(0),
     int("min.insync.replicas", "1", "Replicas that must have a record before acks=all is answered.")
         .at_least(1)
-        .not_yet(ACKS),
+        .without_effect(ONE_COPY),
     int("producer.id.expiration.ms", "86400000", "An idempotent producer that is silent this long is forgotten.")
         .at_least(1),
     boolean("log.preallocate", "false", "Reserves the space of a segment when it is made.")

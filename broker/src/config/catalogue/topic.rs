@@ -1,13 +1,11 @@
 //! The settings that a topic may have of its own, each with the broker's keys that give its default.
 
 use super::super::definition::{Allowed, Definition, Kind, boolean, double, int, list, long, string, unset};
-use super::log::{CLEANUP_POLICIES, COMPRESSION_TYPES, MIN_SEGMENT_BYTES, TIMESTAMP_TYPES};
+use super::log::{CLEANUP_POLICIES, COMPRESSION_TYPES, MIN_SEGMENT_BYTES, ONE_COPY, ONE_LEVEL, TIMESTAMP_TYPES};
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 const CLEANER: &str = "the log cleaner";
 const RETENTION: &str = "the retention schedule";
-const RECOMPRESSION: &str = "recompression by the broker";
-const ACKS: &str = "the check of acks=all against it";
 const NO_TIERS: &str = "there is no tiered storage";
 const NO_REPLICAS: &str = "there is no replication between machines";
 
@@ -19,19 +17,16 @@ pub(super) const ROWS: &[Definition] = &[
         .given_by(&[("log.cleanup.policy", 1)]),
     int("compression.gzip.level", "-1", "How hard gzip tries.")
         .takes(Allowed::GzipLevel)
-        .not_yet(RECOMPRESSION)
         .given_by(&[("compression.gzip.level", 1)]),
     int("compression.lz4.level", "9", "How hard lz4 tries.")
         .takes(Allowed::Between(1, 17))
-        .not_yet(RECOMPRESSION)
+        .without_effect(ONE_LEVEL)
         .given_by(&[("compression.lz4.level", 1)]),
     string("compression.type", "producer", "The codec of stored batches; `producer` keeps what was sent.")
         .takes(Allowed::OneOf(COMPRESSION_TYPES))
-        .not_yet(RECOMPRESSION)
         .given_by(&[("compression.type", 1)]),
     int("compression.zstd.level", "3", "How hard zstd tries.")
         .takes(Allowed::Between(-131_072, 22))
-        .not_yet(RECOMPRESSION)
         .given_by(&[("compression.zstd.level", 1)]),
     long("delete.retention.ms", "86400000", "How long tombstones stay.")
         .at_least(0)
@@ -93,7 +88,7 @@ pub(super) const ROWS: &[Definition] = &[
         .given_by(&[("log.cleaner.min.compaction.lag.ms", 1)]),
     int("min.insync.replicas", "1", "Replicas that must have a record before acks=all is answered.")
         .at_least(1)
-        .not_yet(ACKS)
+        .without_effect(ONE_COPY)
         .given_by(&[("min.insync.replicas", 1)]),
     boolean("preallocate", "false", "Reserves the space of a segment when it is made.")
         .without_effect("segments grow as they are written")
@@ -116,7 +111,6 @@ pub(super) const ROWS: &[Definition] = &[
         .given_by(&[("log.index.size.max.bytes", 1)]),
     long("segment.jitter.ms", "0", "Rolls are brought forward by up to this, so that not all come at once.")
         .at_least(0)
-        .not_yet("roll jitter")
         .given_by(&[("log.roll.jitter.ms", 1), ("log.roll.jitter.hours", HOUR_MS)]),
     long("segment.ms", "604800000", "A segment whose first record is older than this is rolled.")
         .at_least(1)

@@ -26,7 +26,7 @@ pub(super) const CRC_POSITION: usize = 17;
 const CRC_START: usize = 21;
 
 // The bits of the attributes; bits 0-2 are the codec, and bits 7-15 mean nothing.
-const COMPRESSION_MASK: i16 = 0b111;
+pub(super) const COMPRESSION_MASK: i16 = 0b111;
 pub(super) const LOG_APPEND_TIME: i16 = 1 << 3;
 pub(super) const TRANSACTIONAL: i16 = 1 << 4;
 pub(super) const CONTROL: i16 = 1 << 5;

@@ -2,13 +2,15 @@
 //!
 //! What a producer sends goes through two doors. [`RecordBatch::single`] finds the one batch in the request's bytes
 //! and checks its length and CRC. [`RecordBatch::admit`] looks at every record by the rules of the topic and gives
-//! the batch that the log keeps: the same bytes, except where Kafka itself corrects the header's timestamp.
+//! the batch that the log keeps: the same bytes, except where Kafka itself corrects the header's timestamp, or the
+//! topic asks for another codec.
 //!
 //! This is not the place of records one by one (that is [`crate::storage::record`]), nor of offsets and sequences in
 //! a partition, which only its log knows.
 
 mod builder;
 mod header;
+mod recompress;
 mod rules;
 
 use bytes::{Bytes, BytesMut};
@@ -20,6 +22,7 @@ use crate::config::TimestampType;
 pub use super::compression::Compression;
 pub use builder::BatchBuilder;
 pub use header::{BatchHeader, crc_of};
+pub use recompress::Target;
 pub use rules::{BatchFacts, BatchRules};
 
 use header::{CRC_POSITION, KNOWN_ATTRIBUTES, LOG_APPEND_TIME, LOG_OVERHEAD, MAGIC_POSITION};
@@ -74,14 +77,20 @@ impl RecordBatch {
         &self.bytes
     }
 
-    /// Checks the batch by the topic's rules and gives it as the log keeps it, the timestamps in its header being
-    /// right: the largest of its records, or the time of the append.
+    /// Checks the batch by the topic's rules and gives it as the log keeps it: the timestamps in its header are right
+    /// (the largest of its records, or the time of the append), and it has the codec of the topic.
     pub fn admit(&self, rules: &BatchRules<'_>) -> Result<RecordBatch, Refusal> {
         let facts = self.validate(rules)?;
-        Ok(match rules.timestamp_type {
+        let batch = match rules.timestamp_type {
             TimestampType::CreateTime => self.with_timestamps(TimestampType::CreateTime, facts.max_timestamp),
             TimestampType::LogAppendTime => self.with_log_append_time(rules.now_ms),
-        })
+        };
+        match rules.target {
+            Some(target) if batch.header.compression() != Some(target.compression) => {
+                batch.recompressed(target, rules.max_message_bytes, rules.max_decompressed_bytes)
+            }
+            _ => Ok(batch),
+        }
     }
 
     /// Walks all records and checks them by the topic's rules.

@@ -4,7 +4,7 @@
 //! batch must count up from 0 by one (Kafka rewrites a compressed batch, and keeps an uncompressed one), a record in
 //! a compressed batch must be as long as it says, and the content of a batch has a limit.
 
-use super::{BatchHeader, RecordBatch};
+use super::{BatchHeader, RecordBatch, Target};
 use crate::clock::TimestampMs;
 use crate::config::{TimestampType, TopicConfig};
 use crate::names::TopicPartition;
@@ -32,6 +32,8 @@ pub struct BatchRules<'a> {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far in the future.
     pub timestamp_after_max_ms: i64,
+    /// The codec that the topic asks for, if it does.
+    pub target: Option<Target>,
     /// The time of the append.
     pub now_ms: TimestampMs,
 }
@@ -61,6 +63,7 @@ impl<'a> BatchRules<'a> {
             timestamp_type: topic.message_timestamp_type,
             timestamp_before_max_ms: topic.message_timestamp_before_max_ms,
             timestamp_after_max_ms: topic.message_timestamp_after_max_ms,
+            target: Target::of(topic),
             now_ms,
         }
     }

@@ -23,6 +23,7 @@ fn rules(partition: &TopicPartition) -> BatchRules<'_> {
         timestamp_type: TimestampType::CreateTime,
         timestamp_before_max_ms: i64::MAX,
         timestamp_after_max_ms: 3_600_000,
+        target: None,
         now_ms: NOW_MS,
     }
 }
@@ -315,5 +316,63 @@ proptest! {
                 prop_assert!(whole.is_ok(), "admitted, but not readable: {:?}", whole);
             }
         }
+    }
+}
+
+/// What a batch looks like to a consumer, whatever its codec.
+fn content(batch: &RecordBatch) -> Vec<Record> {
+    records(batch.bytes().clone(), NO_LIMIT).collect::<Result<_, _>>().expect("readable")
+}
+
+#[test]
+fn a_topic_with_a_codec_gets_the_same_records_in_it() {
+    let partition = praw();
+    for from in Compression::ALL {
+        let mut builder = BatchBuilder::new(from).from_producer(7, 1, 40);
+        for index in 0..100 {
+            let header: (&[u8], Option<&[u8]>) = (b"h", (index % 2 == 0).then_some(b"x"));
+            builder.push(NOW_MS - index, (index % 3 == 0).then_some(b"key"), Some(&[b'v'; 100]), &[header]);
+        }
+        let sent = builder.build();
+        for to in Compression::ALL {
+            let target = Some(Target { compression: to, level: None });
+            let stored = sent.admit(&BatchRules { target, ..rules(&partition) }).expect("legal");
+            assert_eq!(stored.header().compression(), Some(to));
+            assert_eq!(content(&stored), content(&sent), "{from:?} to {to:?}");
+            let again = RecordBatch::single(stored.bytes().clone()).expect("a whole batch");
+            let unlike = BatchHeader { crc: 0, batch_length: 0, attributes: 0, ..*again.header() };
+            assert_eq!(unlike, BatchHeader { crc: 0, batch_length: 0, attributes: 0, ..*sent.header() });
+            assert_eq!(stored.bytes() == sent.bytes(), from == to, "{from:?} to {to:?}");
+        }
+    }
+}
+
+#[test]
+fn what_grows_beyond_the_limit_is_refused_and_not_kept() {
+    let partition = praw();
+    let mut builder = BatchBuilder::new(Compression::Zstd);
+    builder.push(NOW_MS, None, Some(&vec![0; 900_000]), &[]);
+    let sent = builder.build();
+    let target = Some(Target { compression: Compression::None, level: None });
+    let limit = |max_message_bytes| BatchRules { target, max_message_bytes, ..rules(&partition) };
+    let size = sent.admit(&limit(1 << 20)).expect("it fits").bytes().len();
+    let size = i32::try_from(size).expect("small");
+    assert!(sent.admit(&limit(size)).is_ok());
+    assert!(matches!(sent.admit(&limit(size - 1)), Err(Refusal::TooLarge(_))));
+}
+
+#[test]
+fn the_level_of_a_codec_counts() {
+    let partition = praw();
+    let mut builder = BatchBuilder::new(Compression::None);
+    let text: Vec<u8> = (0..200_000u32).map(|index| (index % 1000 * index % 7919 % 251) as u8).collect();
+    builder.push(NOW_MS, None, Some(&text), &[]);
+    let sent = builder.build();
+    for (compression, low, high) in [(Compression::Gzip, 1, 9), (Compression::Zstd, 1, 19)] {
+        let size = |level| {
+            let target = Some(Target { compression, level: Some(level) });
+            sent.admit(&BatchRules { target, ..rules(&partition) }).expect("legal").bytes().len()
+        };
+        assert!(size(high) < size(low), "{compression:?}");
     }
 }

@@ -41,8 +41,10 @@ impl Read for Gzip {
     }
 }
 
-/// One member at zlib's default level.
-pub(super) fn compress(records: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(records).and_then(|()| encoder.finish()).expect("writing to memory cannot fail")
+/// One member; without a level at zlib's default.
+pub(super) fn encode<W: Write>(content: &mut dyn Read, level: Option<u32>, output: W) -> io::Result<W> {
+    let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+    let mut encoder = flate2::write::GzEncoder::new(output, level);
+    io::copy(content, &mut encoder)?;
+    encoder.finish()
 }

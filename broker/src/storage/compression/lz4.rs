@@ -67,9 +67,9 @@ fn frame_size(input: &[u8]) -> io::Result<usize> {
 }
 
 /// One frame of independent 64 KiB blocks without checksums, as Kafka's producer writes it.
-pub(super) fn compress(records: &[u8]) -> Vec<u8> {
+pub(super) fn encode<W: Write>(content: &mut dyn Read, output: W) -> io::Result<W> {
     let layout = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
-    let mut encoder = FrameEncoder::with_frame_info(layout, Vec::new());
-    encoder.write_all(records).expect("writing to memory cannot fail");
-    encoder.finish().expect("writing to memory cannot fail")
+    let mut encoder = FrameEncoder::with_frame_info(layout, output);
+    io::copy(content, &mut encoder)?;
+    Ok(encoder.finish()?)
 }

@@ -7,7 +7,7 @@ mod gzip;
 mod lz4;
 mod snappy;
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use bytes::buf::Reader;
 use bytes::{Buf, Bytes};
@@ -62,14 +62,23 @@ impl Compression {
     }
 
     /// Compresses the records of one batch, at Kafka's default levels.
-    pub fn compress(self, records: &[u8]) -> Vec<u8> {
+    pub fn compress(self, mut records: &[u8]) -> Vec<u8> {
+        self.encode(&mut records, None, Vec::new()).expect("from memory into memory that grows nothing fails")
+    }
+
+    /// Compresses what can be read, at a level or at the codec's default, as it is read.
+    pub(super) fn encode<W: Write>(self, content: &mut dyn Read, level: Option<i32>, mut output: W) -> io::Result<W> {
         match self {
-            Compression::None => records.to_vec(),
-            Compression::Gzip => gzip::compress(records),
-            Compression::Snappy => snappy::compress(records),
-            Compression::Lz4 => lz4::compress(records),
-            Compression::Zstd => zstd::bulk::compress(records, zstd::DEFAULT_COMPRESSION_LEVEL)
-                .expect("compressing memory into memory that grows cannot fail"),
+            Compression::None => io::copy(content, &mut output).map(|_| output),
+            Compression::Gzip => gzip::encode(content, level.and_then(|level| u32::try_from(level).ok()), output),
+            Compression::Snappy => snappy::encode(content, output),
+            // The library has one level.
+            Compression::Lz4 => lz4::encode(content, output),
+            Compression::Zstd => {
+                let mut encoder = zstd::Encoder::new(output, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL))?;
+                io::copy(content, &mut encoder)?;
+                encoder.finish()
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Snappy as snappy-java's `SnappyInputStream` reads it: a 16-byte header and length-prefixed blocks, possibly
 //! several such streams one after another; or, without the header, one raw block.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use bytes::{Buf, Bytes};
 
@@ -115,16 +115,21 @@ impl Read for Snappy {
 }
 
 /// The framed form, as snappy-java's `SnappyOutputStream` writes it.
-pub(super) fn compress(records: &[u8]) -> Vec<u8> {
-    let mut framed = MAGIC.to_vec();
-    framed.extend_from_slice(&1i32.to_be_bytes());
-    framed.extend_from_slice(&1i32.to_be_bytes());
+pub(super) fn encode<W: Write>(content: &mut dyn Read, mut output: W) -> io::Result<W> {
+    output.write_all(&MAGIC)?;
+    output.write_all(&1i32.to_be_bytes())?;
+    output.write_all(&1i32.to_be_bytes())?;
     let mut encoder = snap::raw::Encoder::new();
-    for block in records.chunks(BLOCK_SIZE) {
-        let compressed = encoder.compress_vec(block).expect("a block of 32 KiB is below snappy's limit");
+    let mut block = Vec::with_capacity(BLOCK_SIZE);
+    loop {
+        block.clear();
+        content.take(BLOCK_SIZE as u64).read_to_end(&mut block)?;
+        if block.is_empty() {
+            return Ok(output);
+        }
+        let compressed = encoder.compress_vec(&block)?;
         let length = i32::try_from(compressed.len()).expect("a block of 32 KiB stays small");
-        framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(&compressed);
+        output.write_all(&length.to_be_bytes())?;
+        output.write_all(&compressed)?;
     }
-    framed
 }
