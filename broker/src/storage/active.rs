@@ -38,7 +38,7 @@ impl ActiveSegment {
         now_ms: TimestampMs,
     ) -> Result<ActiveSegment> {
         let rules = rules.for_segment(base_offset, i64::MAX);
-        let segment = Segment::open(disk, dir, base_offset, options.segment_index_bytes, rules)?;
+        let segment = Segment::open(disk, dir, base_offset, options.segment_index_bytes, rules, Arc::default())?;
         if segment.log.len()? > 0 {
             segment.log.set_len(0)?;
         }

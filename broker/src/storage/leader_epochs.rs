@@ -4,6 +4,7 @@
 //! cut under them; it never goes backwards.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Result;
 use super::checkpoint::epochs::{self, EpochStart, LEADER_EPOCH_FILE};
@@ -23,6 +24,8 @@ pub struct EpochEnd {
 pub(super) struct LeaderEpochs {
     path: PathBuf,
     entries: Vec<EpochStart>,
+    /// A later epoch than all others, which the log showed once.
+    unconfirmed: Option<EpochStart>,
     /// The file on disk says something else.
     changed: bool,
 }
@@ -30,19 +33,24 @@ pub(super) struct LeaderEpochs {
 impl LeaderEpochs {
     /// No epochs yet, to be written into `dir`.
     pub(super) fn empty(dir: &Path) -> LeaderEpochs {
-        LeaderEpochs { path: dir.join(LEADER_EPOCH_FILE), entries: Vec::new(), changed: true }
+        LeaderEpochs { path: dir.join(LEADER_EPOCH_FILE), entries: Vec::new(), unconfirmed: None, changed: true }
     }
 
     /// Reads the checkpoint; `None` when it is missing or damaged and must be derived from the log.
     pub(super) fn read(disk: &Disk, dir: &Path) -> Option<LeaderEpochs> {
         let path = dir.join(LEADER_EPOCH_FILE);
         let entries = epochs::read(disk, &path).ok().filter(|entries| !entries.is_empty())?;
-        Some(LeaderEpochs { path, entries, changed: false })
+        Some(LeaderEpochs { path, entries, unconfirmed: None, changed: false })
+    }
+
+    /// All epochs, as they are now.
+    pub(super) fn entries(&self) -> Arc<[EpochStart]> {
+        Arc::from(&self.entries[..])
     }
 
     /// The epoch under which `offset` was written.
     pub(super) fn epoch_of(&self, offset: i64) -> Option<i32> {
-        self.entries.iter().rev().find(|entry| entry.start_offset <= offset).map(|entry| entry.epoch)
+        entry_of(&self.entries, offset).map(|index| self.entries[index].epoch)
     }
 
     /// The latest epoch.
@@ -73,6 +81,24 @@ impl LeaderEpochs {
         self.changed = true;
     }
 
+    /// Notes the epoch of a batch, in the order of the log. A later epoch is believed when the next batch does not fall
+    /// back behind it: epochs never do, but a changed one looks like that. [`LeaderEpochs::settle`] comes after the last.
+    pub(super) fn observe(&mut self, epoch: i32, base_offset: i64) {
+        if let Some(seen) = self.unconfirmed.take().filter(|seen| seen.epoch <= epoch) {
+            self.assign(seen.epoch, seen.start_offset);
+        }
+        if self.latest().is_none_or(|latest| latest < epoch) {
+            self.unconfirmed = Some(EpochStart { epoch, start_offset: base_offset });
+        }
+    }
+
+    /// The log is at its end: nothing speaks against its last batch.
+    pub(super) fn settle(&mut self) {
+        if let Some(seen) = self.unconfirmed.take() {
+            self.assign(seen.epoch, seen.start_offset);
+        }
+    }
+
     /// Forgets epochs that begin behind the end of the log.
     pub(super) fn cut(&mut self, end_offset: i64) {
         let before = self.entries.len();
@@ -88,6 +114,11 @@ impl LeaderEpochs {
         }
         Ok(())
     }
+}
+
+/// Which entry holds for `offset`; `None` before the first.
+pub(super) fn entry_of(entries: &[EpochStart], offset: i64) -> Option<usize> {
+    entries.partition_point(|entry| entry.start_offset <= offset).checked_sub(1)
 }
 
 #[cfg(test)]
@@ -107,5 +138,26 @@ mod tests {
         assert_eq!(end_of(1), Some((1, 10)));
         assert_eq!(end_of(7), None);
         assert_eq!(LeaderEpochs::empty(Path::new("nowhere")).end_of(0, 0), None);
+    }
+    /// One changed bit in one batch must not make the epochs of all later ones unknown.
+    #[test]
+    fn a_changed_epoch_does_not_hide_the_others() {
+        for (log, noted) in [
+            (vec![0, 0, 1, 1, 3], vec![(0, 0), (1, 2), (3, 4)]),
+            (vec![0, 9, 0, 1, 1, 3], vec![(0, 0), (1, 3), (3, 5)]),
+            (vec![8, 0, 1, 1, 3], vec![(0, 1), (1, 2), (3, 4)]),
+            (vec![0, 0, 1, 0, 1], vec![(0, 0), (1, 4)]),
+            (vec![1, 1, 0, 1], vec![(1, 0)]),
+            (vec![2], vec![(2, 0)]),
+            (vec![], vec![]),
+        ] {
+            let mut epochs = LeaderEpochs::empty(Path::new("nowhere"));
+            for (offset, epoch) in (0..).zip(&log) {
+                epochs.observe(*epoch, offset);
+            }
+            epochs.settle();
+            let found: Vec<_> = epochs.entries.iter().map(|entry| (entry.epoch, entry.start_offset)).collect();
+            assert_eq!(found, noted, "{log:?}");
+        }
     }
 }

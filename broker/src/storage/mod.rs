@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod compression;
 pub mod disk;
 mod entry_file;
+mod epoch_proof;
 mod error;
 mod flush;
 mod folder;
@@ -25,6 +26,7 @@ mod recovery;
 mod scan;
 mod segment;
 mod time_index;
+mod walk;
 
 pub use disk::FileRange;
 pub use error::{Error, Refusal, Result};

@@ -70,13 +70,17 @@ pub(super) fn open(
         Rules { gaps_allowed: options.gaps_allowed, leader_epoch: opening.leader_epoch, offset_limit: i64::MAX };
     let names = tidy(disk, dir)?;
     let mut recovery = Recovery { disk, dir, opening, options, rules, now_ms, named_end: 0, findings: Vec::new() };
-    let mut segments = recovery.open_segments(&names)?;
+    let noted_epochs = LeaderEpochs::read(disk, dir);
+    let mut segments = recovery.open_segments(&names, noted_epochs.as_ref())?;
     let snapshots = snapshot_offsets(&names);
     let first_scanned = recovery.first_to_scan(&segments, &snapshots)?;
 
     let scan_from = segments.get(first_scanned).map_or(i64::MAX, |segment| segment.base_offset);
     let mut producers = recovery.producers_at(&segments[..first_scanned], &snapshots, scan_from)?;
-    let mut epochs = recovery.epochs(&segments[..first_scanned])?;
+    let mut epochs = match noted_epochs {
+        Some(noted) => noted,
+        None => recovery.epochs(&segments[..first_scanned])?,
+    };
     let mut active = None;
     for index in first_scanned..segments.len() {
         let next_base = segments.get(index + 1).map(|next| next.base_offset);
@@ -88,7 +92,9 @@ pub(super) fn open(
         None => recovery.resume(segments.last().expect("a log has a segment"))?,
     };
     remove_stale_snapshots(disk, dir, &segments, &snapshots, active.next_offset())?;
+    epochs.settle();
     epochs.cut(active.next_offset());
+    recovery.report_changed_epochs(&segments);
     let scanned = first_scanned < segments.len();
     Ok(Opened { segments, active, producers, epochs, scanned, findings: recovery.findings })
 }
@@ -107,7 +113,8 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     /// Opens every segment; what is sealed is published whole, its contents unread.
-    fn open_segments(&mut self, names: &[String]) -> Result<Vec<Arc<Segment>>> {
+    fn open_segments(&mut self, names: &[String], epochs: Option<&LeaderEpochs>) -> Result<Vec<Arc<Segment>>> {
+        let epochs = epochs.map_or_else(Arc::default, LeaderEpochs::entries);
         let mut bases: Vec<i64> = names.iter().filter_map(|name| offset_of(name, ".log")).collect();
         bases.sort_unstable();
         self.remove_unused(&mut bases)?;
@@ -118,7 +125,8 @@ impl Recovery<'_> {
         for (index, base) in bases.iter().enumerate() {
             let next_offset = bases.get(index + 1).copied().unwrap_or(i64::MAX);
             let rules = self.rules.for_segment(*base, next_offset);
-            let segment = Segment::open(self.disk, self.dir, *base, self.options.segment_index_bytes, rules)?;
+            let index_bytes = self.options.segment_index_bytes;
+            let segment = Segment::open(self.disk, self.dir, *base, index_bytes, rules, Arc::clone(&epochs))?;
             segment.publish(Published { size: segment.log.len()?, next_offset });
             segments.push(Arc::new(segment));
         }
@@ -171,7 +179,7 @@ impl Recovery<'_> {
         let (start, due) = segment.start_before(i64::MAX, size)?;
         let mut scanner = Scanner::new(&segment.log, start, size, due, segment.rules, Depth::Crc);
         loop {
-            match scanner.step()? {
+            match segment.step(&mut scanner)? {
                 Step::Batch(_) => {}
                 Step::Bad(_) => return Ok(false),
                 Step::End => break,
@@ -201,11 +209,11 @@ impl Recovery<'_> {
         active.clear_indexes()?;
         let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), segment.rules, Depth::Crc);
         loop {
-            match scanner.step()? {
+            match segment.step(&mut scanner)? {
                 Step::Batch(batch) => {
                     active.note(&batch, self.options.index_interval_bytes);
                     producers.remember(&batch.header);
-                    epochs.assign(batch.header.partition_leader_epoch, batch.header.base_offset);
+                    epochs.observe(batch.header.partition_leader_epoch, batch.header.base_offset);
                 }
                 Step::Bad(why) => {
                     match next_good_batch(&segment.log, scanner.position(), size, active.next_offset(), segment.rules)?
@@ -299,6 +307,20 @@ impl Recovery<'_> {
         self.findings.push(Finding { file, position, length, first_offset: active.next_offset(), sentence });
     }
 
+    fn report_changed_epochs(&mut self, segments: &[Arc<Segment>]) {
+        for segment in segments {
+            if let Some(changed) = segment.mended_epoch() {
+                self.findings.push(Finding {
+                    file: segment.log.path().to_owned(),
+                    position: changed.position,
+                    length: 4,
+                    first_offset: changed.base_offset,
+                    sentence: changed.sentence(),
+                });
+            }
+        }
+    }
+
     /// New records never go behind damaged bytes in the same file: readers of that file could not tell where they begin.
     fn roll_behind_damage(&self, scanned: ActiveSegment, segments: &mut Vec<Arc<Segment>>) -> Result<ActiveSegment> {
         let ends_damaged = scanned.segment.damage().last().is_some_and(|damage| damage.bytes.end == scanned.size());
@@ -335,15 +357,12 @@ impl Recovery<'_> {
         Ok(producers)
     }
 
-    /// Leader epochs up to the segments that are scanned: from the checkpoint, or from the log where that is lost.
+    /// Leader epochs up to the segments that are scanned, from the log itself: the checkpoint is lost.
     fn epochs(&self, segments: &[Arc<Segment>]) -> Result<LeaderEpochs> {
-        if let Some(read) = LeaderEpochs::read(self.disk, self.dir) {
-            return Ok(read);
-        }
         let mut epochs = LeaderEpochs::empty(self.dir);
         for segment in segments {
             segment.visit(i64::MIN, |batch| {
-                epochs.assign(batch.header.partition_leader_epoch, batch.header.base_offset);
+                epochs.observe(batch.header.partition_leader_epoch, batch.header.base_offset);
                 Ok(ControlFlow::Continue(()))
             })?;
         }

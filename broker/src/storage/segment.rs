@@ -9,7 +9,9 @@ use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::checkpoint::epochs::EpochStart;
 use super::disk::{Disk, DiskFile};
+use super::epoch_proof::{ChangedEpoch, EpochProof};
 use super::index::{IndexEntry, OffsetIndex};
 use super::scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
 use super::time_index::{TimeEntry, TimeIndex};
@@ -58,6 +60,7 @@ pub(super) struct Segment {
     pub(super) index: OffsetIndex,
     pub(super) time_index: TimeIndex,
     pub(super) rules: Rules,
+    epochs: EpochProof,
     progress: Mutex<Progress>,
     /// Bytes that were checked or written by this broker. The end is `u64::MAX` where everything after the start is.
     audited: Mutex<Range<u64>>,
@@ -67,8 +70,16 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Opens (or makes) the three files of the segment that begins with `base_offset`. Nothing is published or trusted yet.
-    pub(super) fn open(disk: &Disk, dir: &Path, base_offset: i64, index_bytes: u32, rules: Rules) -> Result<Segment> {
+    /// Opens (or makes) the three files of the segment that begins with `base_offset`. Nothing is published or trusted
+    /// yet; `epochs` are those of the checkpoint, if it can be read.
+    pub(super) fn open(
+        disk: &Disk,
+        dir: &Path,
+        base_offset: i64,
+        index_bytes: u32,
+        rules: Rules,
+        epochs: Arc<[EpochStart]>,
+    ) -> Result<Segment> {
         let name = |suffix| segment_file(dir, base_offset, suffix);
         Ok(Segment {
             base_offset,
@@ -76,6 +87,7 @@ impl Segment {
             index: OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?,
             time_index: TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?,
             rules,
+            epochs: EpochProof::new(epochs),
             progress: Mutex::new(Progress {
                 published: Published { size: 0, next_offset: base_offset },
                 recent: [(base_offset, 0); RECENT_BATCHES],
@@ -118,43 +130,6 @@ impl Segment {
         }
     }
 
-    /// The batch that contains `offset`, or the first one after it.
-    ///
-    /// Headers alone show *that* something is wrong, not which batch it is (a wrong last offset is noticed one batch
-    /// later), so a walk that meets trouble is repeated with CRCs.
-    pub(super) fn locate(&self, offset: i64) -> Result<Option<Located>> {
-        let Published { size, next_offset } = self.published();
-        if offset >= next_offset {
-            return Ok(None);
-        }
-        let (start, due) = match self.recent_batch(offset) {
-            Some(position) => (position, Some(offset)),
-            None => self.start_before(offset, size)?,
-        };
-        for depth in [Depth::Headers, Depth::Crc] {
-            let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, depth));
-            loop {
-                match walk.step()? {
-                    Stop::Batch(found) if found.header.last_offset() >= offset => return Ok(Some(found)),
-                    Stop::Batch(_) => {}
-                    Stop::Damage(damage) if offset < damage.offsets.end => return Err(self.damaged(&damage)),
-                    Stop::Damage(_) => {}
-                    Stop::End => return self.end_of_walk(offset),
-                    Stop::Unclear => break,
-                }
-            }
-        }
-        unreachable!("a walk with CRCs is never unclear")
-    }
-
-    /// Lost offsets need not leave any bytes behind: a walk that finds nothing may have passed over them.
-    fn end_of_walk(&self, offset: i64) -> Result<Option<Located>> {
-        match self.damage().iter().find(|damage| damage.offsets.contains(&offset)) {
-            Some(damage) => Err(self.damaged(damage)),
-            None => Ok(None),
-        }
-    }
-
     /// The first byte of what may not be read yet when `end_offset` is the readable end.
     pub(super) fn position_of_end(&self, end_offset: i64) -> Result<u64> {
         let published = self.published();
@@ -182,7 +157,7 @@ impl Segment {
         };
         let mut scanner = Scanner::new(&self.log, from, self.published().size, due, self.rules, Depth::Crc);
         while scanner.position() < end {
-            match scanner.step()? {
+            match self.step(&mut scanner)? {
                 Step::Batch(_) => {}
                 Step::End => break,
                 Step::Bad(why) => {
@@ -199,6 +174,44 @@ impl Segment {
         }
         self.add_audited(first.position..scanner.position());
         Ok(end)
+    }
+
+    /// The scanner's next step. A leader epoch that was changed after it was written is put right on the way, once the
+    /// CRC says that the rest of the batch is good.
+    pub(super) fn step(&self, scanner: &mut Scanner<'_>) -> Result<Step> {
+        let step = scanner.step()?;
+        let Step::Batch(mut found) = step else { return Ok(step) };
+        let Some(changed) = self.changed_epoch(&found)? else { return Ok(step) };
+        let mended = match scanner.depth() {
+            Depth::Headers => Err("its CRC was not looked at".into()),
+            Depth::Crc => self.epochs.mend(&self.log, changed).map_err(|error| error.to_string()),
+        };
+        if let Err(why) = mended {
+            scanner.jump(found.position, found.header.base_offset);
+            return Ok(Step::Bad(format!("leader epoch {} was changed and is not mended: {why}", changed.found)));
+        }
+        found.header.partition_leader_epoch = changed.written;
+        tracing::warn!("{}: {}", self.log.path().display(), changed.sentence());
+        Ok(Step::Batch(found))
+    }
+
+    /// The leader epoch that was found changed and put right.
+    pub(super) fn mended_epoch(&self) -> Option<ChangedEpoch> {
+        self.epochs.mended()
+    }
+
+    /// What is proved against the leader epoch of a batch. Only bytes from before this start are doubted.
+    fn changed_epoch(&self, found: &Located) -> Result<Option<ChangedEpoch>> {
+        if !self.epochs.differs(&found.header) {
+            return Ok(None);
+        }
+        let audited = lock(&self.audited).clone();
+        if audited.contains(&found.position) {
+            return Ok(None);
+        }
+        let doubted = if audited.end == u64::MAX { audited.start } else { u64::MAX };
+        let changed = self.epochs.changed(&self.log, doubted, self.rules)?;
+        Ok(changed.filter(|changed| changed.position == found.position))
     }
 
     /// The largest timestamp of the segment, if the segment has records.
@@ -263,7 +276,7 @@ impl Segment {
     }
 
     /// Where the batch with this base offset begins, if it is one of the last.
-    fn recent_batch(&self, base_offset: i64) -> Option<u64> {
+    pub(super) fn recent_batch(&self, base_offset: i64) -> Option<u64> {
         let progress = lock(&self.progress);
         progress.recent.iter().find(|(offset, _)| *offset == base_offset).map(|(_, position)| *position)
     }
@@ -282,28 +295,6 @@ impl Segment {
         Ok((0, Some(self.base_offset)))
     }
 
-    /// Shows every good batch that ends at or after `offset`, CRCs checked, until `show` has seen enough.
-    pub(super) fn visit(&self, offset: i64, mut show: impl FnMut(&Located) -> Result<ControlFlow<()>>) -> Result<()> {
-        let Published { size, .. } = self.published();
-        let (start, due) = self.start_before(offset, size)?;
-        let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, Depth::Crc));
-        loop {
-            match walk.step()? {
-                Stop::Batch(found) if found.header.last_offset() >= offset => {
-                    if show(&found)?.is_break() {
-                        return Ok(());
-                    }
-                }
-                Stop::Batch(_) | Stop::Damage(_) => {}
-                Stop::End | Stop::Unclear => return Ok(()),
-            }
-        }
-    }
-
-    fn walk<'s>(&'s self, scanner: Scanner<'s>) -> Walk<'s> {
-        Walk { segment: self, scanner }
-    }
-
     fn scan_largest_timestamp(&self) -> Result<Option<TimeEntry>> {
         let mut largest: Option<TimeEntry> = None;
         self.visit(i64::MIN, |found| {
@@ -320,44 +311,6 @@ impl Segment {
             *audited = audited.start.min(range.start)..audited.end.max(range.end);
         } else if range.end - range.start > audited.end - audited.start {
             *audited = range;
-        }
-    }
-}
-
-/// A walk over a segment's batches that knows its damage, and finds out about more.
-struct Walk<'s> {
-    segment: &'s Segment,
-    scanner: Scanner<'s>,
-}
-
-/// What a [`Walk`] met.
-enum Stop {
-    /// A good batch, as far as the walk looks.
-    Batch(Located),
-    /// Damage; the walk goes on behind it.
-    Damage(Damage),
-    /// Something is wrong, but headers alone do not tell which batch it is.
-    Unclear,
-    End,
-}
-
-impl Walk<'_> {
-    fn step(&mut self) -> Result<Stop> {
-        let position = self.scanner.position();
-        if let Some(known) = self.segment.damage().iter().find(|damage| damage.bytes.contains(&position)) {
-            self.scanner.jump(known.bytes.end, known.offsets.end);
-            return Ok(Stop::Damage(known.clone()));
-        }
-        match self.scanner.step()? {
-            Step::Batch(found) => Ok(Stop::Batch(found)),
-            Step::End => Ok(Stop::End),
-            Step::Bad(_) if self.scanner.depth() == Depth::Headers => Ok(Stop::Unclear),
-            Step::Bad(why) => {
-                let due = self.scanner.due_offset().unwrap_or(self.segment.base_offset);
-                let damage = self.segment.diagnose(position, due, why)?;
-                self.scanner.jump(damage.bytes.end, damage.offsets.end);
-                Ok(Stop::Damage(damage))
-            }
         }
     }
 }

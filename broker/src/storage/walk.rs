@@ -1,0 +1,108 @@
+//! Walks through a segment, past its damage, to a batch or to all of them.
+//!
+//! A walk knows the damage that was found before, and finds out about more.
+
+use std::ops::ControlFlow;
+
+use super::Result;
+use super::scan::{Depth, Located, Scanner, Step};
+use super::segment::{Damage, Published, Segment};
+
+impl Segment {
+    /// The batch that contains `offset`, or the first one after it.
+    ///
+    /// Headers alone show *that* something is wrong, not which batch it is (a wrong last offset is noticed one batch
+    /// later), so a walk that meets trouble is repeated with CRCs.
+    pub(super) fn locate(&self, offset: i64) -> Result<Option<Located>> {
+        let Published { size, next_offset } = self.published();
+        if offset >= next_offset {
+            return Ok(None);
+        }
+        let (start, due) = match self.recent_batch(offset) {
+            Some(position) => (position, Some(offset)),
+            None => self.start_before(offset, size)?,
+        };
+        for depth in [Depth::Headers, Depth::Crc] {
+            let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, depth));
+            loop {
+                match walk.step()? {
+                    Stop::Batch(found) if found.header.last_offset() >= offset => return Ok(Some(found)),
+                    Stop::Batch(_) => {}
+                    Stop::Damage(damage) if offset < damage.offsets.end => return Err(self.damaged(&damage)),
+                    Stop::Damage(_) => {}
+                    Stop::End => return self.end_of_walk(offset),
+                    Stop::Unclear => break,
+                }
+            }
+        }
+        unreachable!("a walk with CRCs is never unclear")
+    }
+
+    /// Lost offsets need not leave any bytes behind: a walk that finds nothing may have passed over them.
+    fn end_of_walk(&self, offset: i64) -> Result<Option<Located>> {
+        match self.damage().iter().find(|damage| damage.offsets.contains(&offset)) {
+            Some(damage) => Err(self.damaged(damage)),
+            None => Ok(None),
+        }
+    }
+
+    /// Shows every good batch that ends at or after `offset`, CRCs checked, until `show` has seen enough.
+    pub(super) fn visit(&self, offset: i64, mut show: impl FnMut(&Located) -> Result<ControlFlow<()>>) -> Result<()> {
+        let Published { size, .. } = self.published();
+        let (start, due) = self.start_before(offset, size)?;
+        let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, Depth::Crc));
+        loop {
+            match walk.step()? {
+                Stop::Batch(found) if found.header.last_offset() >= offset => {
+                    if show(&found)?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Stop::Batch(_) | Stop::Damage(_) => {}
+                Stop::End | Stop::Unclear => return Ok(()),
+            }
+        }
+    }
+
+    fn walk<'s>(&'s self, scanner: Scanner<'s>) -> Walk<'s> {
+        Walk { segment: self, scanner }
+    }
+}
+
+/// A walk over a segment's batches that knows its damage, and finds out about more.
+struct Walk<'s> {
+    segment: &'s Segment,
+    scanner: Scanner<'s>,
+}
+
+/// What a [`Walk`] met.
+enum Stop {
+    /// A good batch, as far as the walk looks.
+    Batch(Located),
+    /// Damage; the walk goes on behind it.
+    Damage(Damage),
+    /// Something is wrong, but headers alone do not tell which batch it is.
+    Unclear,
+    End,
+}
+
+impl Walk<'_> {
+    fn step(&mut self) -> Result<Stop> {
+        let position = self.scanner.position();
+        if let Some(known) = self.segment.damage().iter().find(|damage| damage.bytes.contains(&position)) {
+            self.scanner.jump(known.bytes.end, known.offsets.end);
+            return Ok(Stop::Damage(known.clone()));
+        }
+        match self.segment.step(&mut self.scanner)? {
+            Step::Batch(found) => Ok(Stop::Batch(found)),
+            Step::End => Ok(Stop::End),
+            Step::Bad(_) if self.scanner.depth() == Depth::Headers => Ok(Stop::Unclear),
+            Step::Bad(why) => {
+                let due = self.scanner.due_offset().unwrap_or(self.segment.base_offset);
+                let damage = self.segment.diagnose(position, due, why)?;
+                self.scanner.jump(damage.bytes.end, damage.offsets.end);
+                Ok(Stop::Damage(damage))
+            }
+        }
+    }
+}
