@@ -140,3 +140,27 @@ fn changed_checkpoints_change_no_batch() {
         std::fs::remove_dir_all(original).expect("clean up");
     }
 }
+
+/// Every bit of the last batch's base offset, after a clean stop. Where gaps are allowed a larger offset looks like one,
+/// and no batch follows that would contradict it; but the stop said where the log ended.
+#[test]
+fn a_changed_base_offset_of_the_last_batch() {
+    let folder = folders::in_memory();
+    let original = folder.path().join("t-0");
+    let (model, recovery_point) = write_folder(&original, 5, 31, true);
+    let last = model.last_key_value().expect("batches").1;
+    for (gaps_allowed, bit) in [false, true].into_iter().flat_map(|gaps| (0..64).map(move |bit| (gaps, bit))) {
+        let context = format!("gaps allowed {gaps_allowed}, bit {bit}");
+        let dir = folder.path().join("flip-0");
+        copy(&original, &dir);
+        let mut bytes = std::fs::read(dir.join(&last.file)).expect("a file");
+        bytes[last.position + bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(dir.join(&last.file), bytes).expect("a file");
+        let mut log = reopen_with(&dir, true, recovery_point, gaps_allowed);
+        let unreadable = check(&log, &model, |written| written.last_offset == last.last_offset, &context);
+        assert_eq!(unreadable, 2, "{context}: the first and the last record of the batch are refused");
+        assert_eq!(log.log_end_offset(), end_of(&model), "{context}: offsets were burned");
+        check_next_offset(&mut log, end_of(&model), &context);
+        std::fs::remove_dir_all(dir).expect("clean up");
+    }
+}

@@ -168,6 +168,18 @@ impl Recovery<'_> {
         Ok(segments.iter().position(lost_index).map_or(unclean_from, |index| index.min(unclean_from)))
     }
 
+    /// What holds for the batches of a segment while it is scanned. Where gaps are allowed, a base offset that grew by a
+    /// changed bit looks like one; behind the last batch nothing contradicts it but a clean stop, which says in two places
+    /// where the log ended.
+    fn rules_of_scan(&self, segment: &Segment, next_base: Option<i64>, snapshots: &[i64]) -> Rules {
+        let point = self.opening.recovery_point;
+        let is_known_end = self.opening.clean && next_base.is_none() && snapshots.last() == Some(&point);
+        if is_known_end && point > segment.base_offset {
+            return Rules { offset_limit: segment.rules.offset_limit.min(point), ..segment.rules };
+        }
+        segment.rules
+    }
+
     /// Whether the active segment ends where the clean stop said, with good batches from its last index entry on.
     fn end_is_whole(&self, segment: &Segment, snapshots: &[i64]) -> Result<bool> {
         let size = segment.log.len()?;
@@ -207,7 +219,8 @@ impl Recovery<'_> {
         let size = segment.log.len()?;
         let mut active = ActiveSegment::blank(Arc::clone(segment), self.now_ms);
         active.clear_indexes()?;
-        let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), segment.rules, Depth::Crc);
+        let rules = self.rules_of_scan(segment, next_base, snapshots);
+        let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), rules, Depth::Crc);
         loop {
             match segment.step(&mut scanner)? {
                 Step::Batch(batch) => {
@@ -216,8 +229,7 @@ impl Recovery<'_> {
                     epochs.observe(batch.header.partition_leader_epoch, batch.header.base_offset);
                 }
                 Step::Bad(why) => {
-                    match next_good_batch(&segment.log, scanner.position(), size, active.next_offset(), segment.rules)?
-                    {
+                    match next_good_batch(&segment.log, scanner.position(), size, active.next_offset(), rules)? {
                         Some(good) => {
                             self.keep_damage(&mut active, good.position, good.header.base_offset, why);
                             scanner.jump(good.position, good.header.base_offset);
