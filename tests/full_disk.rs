@@ -139,6 +139,11 @@ fn metadata_that_found_no_room_can_be_changed_once_there_is_room() -> anyhow::Re
     };
     ensure!(code == KAFKA_STORAGE_ERROR, "creating a topic without room for its settings: error {code}");
     writer.check()?;
+    disk.fill()?;
+    broker.kill()?;
+    broker.restart().context("with a metadata file that has no room left")?;
+    writer.reconnect(&broker)?;
+    writer.check()?;
     disk.make_room()?;
     let code = writer.client.create_topic("large", 1, &configs)?;
     ensure!(code == 0, "there is room again, but creating a topic ends with error {code}");
@@ -180,6 +185,30 @@ fn a_broker_restarted_on_a_full_disk_serves_what_it_has() -> anyhow::Result<()> 
         fs::remove_dir_all(disk.data_dir())?;
     }
     Ok(())
+}
+
+/// All files of a log but the segments themselves are lost, and there is no room to make them anew.
+#[test]
+fn lost_indexes_do_not_keep_a_full_disk_from_being_read() -> anyhow::Result<()> {
+    let Some(disk) = SmallDisk::mount()? else { return Ok(()) };
+    let mut broker = disk.start()?;
+    let mut writer = Writer::begin(&broker)?;
+    writer.write(50)?;
+    broker.kill()?;
+    let folder = disk.data_dir().join(format!("{TOPIC}-0"));
+    for entry in fs::read_dir(&folder)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|suffix| suffix != "log") {
+            fs::remove_file(path)?;
+        }
+    }
+    disk.fill()?;
+    broker.restart().context("on a full disk")?;
+    writer.reconnect(&broker)?;
+    writer.check().context("after a restart on a full disk")?;
+    disk.make_room()?;
+    writer.write(10).context("there is room again")?;
+    writer.check()
 }
 
 /// The kernel's signal for this, SIGXFSZ, ends a process that does not listen to it.

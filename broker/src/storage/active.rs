@@ -25,6 +25,8 @@ pub(super) struct ActiveSegment {
     /// Largest timestamp of the first batch, from which `segment.ms` counts.
     first_timestamp: Option<TimestampMs>,
     opened_ms: TimestampMs,
+    /// An entry could not be written, and somebody was told.
+    index_has_holes: bool,
 }
 
 impl ActiveSegment {
@@ -43,7 +45,7 @@ impl ActiveSegment {
             segment.log.set_len(0)?;
         }
         segment.trust_from(0);
-        let mut active = ActiveSegment::blank(Arc::new(segment), now_ms);
+        let active = ActiveSegment::blank(Arc::new(segment), now_ms);
         active.clear_indexes()?;
         Ok(active)
     }
@@ -58,6 +60,7 @@ impl ActiveSegment {
             largest: None,
             first_timestamp: None,
             opened_ms: now_ms,
+            index_has_holes: false,
         }
     }
 
@@ -115,7 +118,9 @@ impl ActiveSegment {
         }
         self.largest = later(self.largest, *batch);
         if self.bytes_since_index_entry > u64::from(index_interval_bytes) {
-            if let Err(error) = self.push_index_entries(batch) {
+            if let Err(error) = self.push_index_entries(batch)
+                && !std::mem::replace(&mut self.index_has_holes, true)
+            {
                 tracing::warn!("{error}; reading there will be slower");
             }
             self.bytes_since_index_entry = 0;
@@ -139,7 +144,7 @@ impl ActiveSegment {
     }
 
     /// Empties the indexes, before they are written anew.
-    pub(super) fn clear_indexes(&mut self) -> Result<()> {
+    pub(super) fn clear_indexes(&self) -> Result<()> {
         self.segment.index.clear()?;
         self.segment.time_index.clear()
     }
@@ -151,6 +156,15 @@ impl ActiveSegment {
         }
         self.segment.index.finish()?;
         self.segment.time_index.finish()
+    }
+
+    /// As [`ActiveSegment::finish`], for a segment that was there before this start: where a full disk has no room for its
+    /// indexes it is read without them. Half of a time index would hide the rest, and half of an offset index keep the
+    /// next start from making it anew; so there are none.
+    pub(super) fn finish_or_drop_indexes(&self) -> Result<()> {
+        let Err(error) = self.finish() else { return Ok(()) };
+        tracing::warn!("{error}; reading segment {} will be slower until a restart", self.segment.base_offset);
+        self.clear_indexes()
     }
 
     fn publish(&self) {

@@ -248,7 +248,7 @@ impl Recovery<'_> {
         }
         segment.trust_from(0);
         if next_base.is_some() {
-            active.finish()?;
+            active.finish_or_drop_indexes()?;
         }
         Ok(active)
     }
@@ -339,7 +339,7 @@ impl Recovery<'_> {
         if !ends_damaged || scanned.next_offset() == scanned.segment.base_offset {
             return Ok(scanned);
         }
-        scanned.finish()?;
+        scanned.finish_or_drop_indexes()?;
         let next =
             ActiveSegment::create(self.disk, self.dir, scanned.next_offset(), self.options, self.rules, self.now_ms)?;
         segments.push(Arc::clone(&next.segment));
