@@ -14,6 +14,7 @@ mod flush;
 mod folder;
 mod partition;
 mod registry;
+mod run;
 mod upkeep;
 mod waiter;
 

@@ -301,6 +301,7 @@ impl Partition {
 
     /// The part of an append that needs the lock. Also returns the offset that a flush must reach before the answer.
     fn append_in_place(&self, batch: &RecordBatch) -> Result<(Appended, Option<i64>)> {
+        self.upkeep.run.count()?;
         let mut writer = self.writer()?;
         if writer.stopped {
             return Err(Error::Poisoned { path: writer.log.dir().to_owned(), why: "the broker is stopping".into() });

@@ -1,11 +1,12 @@
-//! What the partitions of one broker share for their upkeep: the time, a runtime for what must not be done in place, a
-//! limit on flushes in the background, and a bell that rings when the checkpoints no longer tell the truth.
+//! What the partitions of one broker share for their upkeep: the time, the number of this start, a runtime for what must
+//! not be done in place, a limit on flushes in the background, and a bell that rings when the checkpoints no longer tell the truth.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 
+use super::run::Run;
 use crate::clock::Clock;
 use crate::config::limits::BACKGROUND_FLUSHES;
 
@@ -13,6 +14,7 @@ use crate::config::limits::BACKGROUND_FLUSHES;
 #[derive(Debug)]
 pub(super) struct Upkeep {
     pub(super) clock: Clock,
+    pub(super) run: Run,
     pub(super) runtime: Handle,
     pub(super) background_flushes: Semaphore,
     changed: AtomicBool,
@@ -21,9 +23,10 @@ pub(super) struct Upkeep {
 
 impl Upkeep {
     /// Upkeep on the runtime of the caller, who must be inside one.
-    pub(super) fn new(clock: Clock) -> Upkeep {
+    pub(super) fn new(clock: Clock, run: Run) -> Upkeep {
         Upkeep {
             clock,
+            run,
             runtime: Handle::current(),
             background_flushes: Semaphore::new(BACKGROUND_FLUSHES),
             changed: AtomicBool::new(false),

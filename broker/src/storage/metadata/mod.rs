@@ -171,6 +171,11 @@ impl Metadata {
         self.take(RUNS, 1)
     }
 
+    /// The number that the next start gets.
+    pub fn next_run(&self) -> Result<i64> {
+        self.number(RUNS)
+    }
+
     /// Takes a block of [`PRODUCER_ID_BLOCK_SIZE`] producer ids that no one was given before; returns the first.
     pub fn take_producer_id_block(&self) -> Result<i64> {
         self.take(NEXT_PRODUCER_ID, PRODUCER_ID_BLOCK_SIZE)

@@ -42,7 +42,7 @@ impl DataFolder {
             partition_count: plan.partition_count,
             overrides: plan.overrides,
             state: TopicState::Creating,
-            first_run: self.run,
+            first_run: self.upkeep.run.number,
             adopted: false,
         };
         Ok((topic, plan.config))
@@ -60,6 +60,7 @@ impl DataFolder {
             return Err(self.stopping("create a topic in").into());
         }
         self.check_in_place()?;
+        self.upkeep.run.count()?;
         let (mut topic, config) = self.plan(wanted)?;
         self.finish_namesakes(&mut changes, &topic.name)?;
         self.metadata.put_topic(&topic)?;
@@ -109,7 +110,7 @@ impl DataFolder {
 
     /// Makes the logs of a new topic.
     fn create_logs(&self, topic: &TopicRecord, config: &TopicConfig) -> Result<Vec<Arc<Partition>>> {
-        let (epoch, now_ms) = (leader_epoch(topic, self.run), self.upkeep.clock.now_ms());
+        let (epoch, now_ms) = (leader_epoch(topic, self.upkeep.run.number), self.upkeep.clock.now_ms());
         let options = log_options(config, &self.config.now(), false);
         let logs = parallel::each((0..topic.partition_count).collect(), |partition| {
             let dir = self.partition_dir(&topic.name, partition);

@@ -56,9 +56,7 @@ pub(super) struct DataFolder {
     pub(super) config: LiveConfig,
     journal: Journal,
     pub(super) cluster_id: String,
-    metadata: Metadata,
-    /// The number of this start; see [`TopicRecord::first_run`].
-    run: i64,
+    metadata: Arc<Metadata>,
     pub(super) registry: Registry,
     pub(super) upkeep: Arc<Upkeep>,
     /// Topics are made and deleted one after another; readers never wait for this.

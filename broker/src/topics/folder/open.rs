@@ -74,14 +74,13 @@ impl DataFolder {
         let Owned { metadata, cluster_id, run, .. } = owned;
         let config = with_altered(config, &metadata, &path, &mut findings)?;
         let folder = DataFolder {
-            upkeep: Arc::new(Upkeep::new(clock.clone())),
+            upkeep: Arc::new(Upkeep::new(clock.clone(), run)),
             disk,
             path,
             config: LiveConfig::new(config),
             journal,
             cluster_id,
             metadata,
-            run,
             registry: Registry::default(),
             changes: Mutex::new(Changes::default()),
             producer_ids: ProducerIds::new(),
@@ -148,7 +147,7 @@ impl DataFolder {
     /// Opens one log; makes an empty one where the folder is gone. What cannot be opened is registered as such.
     fn open_log(&self, job: &Job<'_>, history: &History) -> Outcome {
         let Job { topic, config, id, dir } = job;
-        let leader_epoch = leader_epoch(topic, self.run);
+        let leader_epoch = leader_epoch(topic, self.upkeep.run.number);
         let log_start_offset = history.log_starts.get(id).copied().unwrap_or(0);
         let upkeep = Arc::clone(&self.upkeep);
         match self.open_or_create(job, leader_epoch, history) {

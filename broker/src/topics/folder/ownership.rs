@@ -3,6 +3,7 @@
 //! file is lost or damaged, gets a new metadata file with the cluster id of `meta.properties`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::findings::Findings;
 use super::refused;
@@ -12,14 +13,14 @@ use crate::storage::Result;
 use crate::storage::checkpoint::identity::{META_PROPERTIES_FILE, MetaProperties};
 use crate::storage::disk::Disk;
 use crate::storage::metadata::{Founding, METADATA_FILE, Metadata, OpenError};
+use crate::topics::run::Run;
 
 /// The metadata of a folder that may be used.
 #[derive(Debug)]
 pub(super) struct Owned {
-    pub(super) metadata: Metadata,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) cluster_id: String,
-    /// The number of this start.
-    pub(super) run: i64,
+    pub(super) run: Run,
     pub(super) origin: Origin,
 }
 
@@ -53,15 +54,15 @@ pub(super) fn claim(
     let owned = match metadata {
         Some(metadata) => {
             let cluster_id = metadata.cluster_id()?;
-            let run = metadata.begin_run()?;
-            Owned { metadata, cluster_id, run, origin: Origin::Kept }
+            let metadata = Arc::new(metadata);
+            Owned { run: Run::begin(&metadata)?, metadata, cluster_id, origin: Origin::Kept }
         }
         None => {
             let cluster_id = meta.as_ref().map_or_else(random_id, |meta| meta.cluster_id.clone());
             let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0 };
-            let metadata = Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?;
+            let metadata = Arc::new(Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?);
             let origin = if was_there { Origin::Replaced } else { Origin::Missing };
-            Owned { metadata, cluster_id, run: 0, origin }
+            Owned { run: Run::first(&metadata), metadata, cluster_id, origin }
         }
     };
     if meta.is_none() {

@@ -153,7 +153,7 @@ fn adopt(
     known: &[TopicRecord],
     findings: &mut Findings,
 ) -> Result<Option<TopicRecord>> {
-    let topic = unknown::describe(disk, name, found, owned.run, |id| known.iter().any(|other| other.id == id));
+    let topic = unknown::describe(disk, name, found, owned.run.number, |id| known.iter().any(|other| other.id == id));
     let Some((last, path)) = found.last_key_value() else { return Ok(None) };
     let id = TopicPartition { topic: name.clone(), partition: *last };
     if !is_plausible(topic.partition_count, found) {

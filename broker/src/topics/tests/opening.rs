@@ -296,3 +296,32 @@ async fn findings_are_kept_once() {
     }
     assert_eq!(bench.findings().lines().count(), 1, "{}", bench.findings());
 }
+
+/// The metadata finds no room for another start. What is there is served; nothing is written before the start is counted,
+/// so that no two starts write under the same leader epoch.
+#[tokio::test]
+async fn a_start_without_room_serves_and_writes_once_there_is_room() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    create(&topics, "t", 1).await.partitions[0].append(&batch("x")).await.expect("appended");
+    drop(topics);
+    // The header at the beginning of the file is written in place.
+    let is_new_page = |change: &Change| matches!(change, Change::Write(path, 1.., _) if path.ends_with("cutaway.redb"));
+    bench.script.fail_when(move |change| is_new_page(change).then(|| io::ErrorKind::StorageFull.into()));
+    for _ in 0..2 {
+        let topics = bench.topics();
+        let partition = &topics.get("t").expect("there").partitions[0];
+        assert!(readable_bytes(partition) > 0);
+        let refused = partition.append(&batch("y")).await.expect_err("no room");
+        assert!(refused.is_out_of_room(), "{refused}");
+        topics.create(&Principal::anonymous(), wanted("new", 1), false).await.expect_err("no room");
+        assert_eq!(partition.log_end_offset(), 1);
+    }
+    let topics = bench.topics();
+    bench.script.heal();
+    let partition = &topics.get("t").expect("there").partitions[0];
+    assert_eq!(partition.append(&batch("y")).await.expect("there is room again").base_offset, 1);
+    assert_eq!(partition.leader_epoch_of(1), Some(1));
+    drop(topics);
+    assert_eq!(bench.topics().get("t").expect("there").partitions[0].leader_epoch(), 2);
+}
