@@ -61,26 +61,54 @@ impl Clock {
     }
 }
 
-/// A time as RFC 3339 writes it, in UTC: `2026-11-23T14:05:53.042Z`.
-pub fn rfc3339(time_ms: TimestampMs) -> String {
-    const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
-    let (year, month, day) = civil_date(time_ms.div_euclid(MS_PER_DAY));
-    let ms = time_ms.rem_euclid(MS_PER_DAY);
-    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1000)
+/// A moment in the Gregorian calendar, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are what they are called")]
+pub struct Moment {
+    pub year: i64,
+    /// From 1.
+    pub month: i64,
+    /// Of the month, from 1.
+    pub day: i64,
+    /// 0 is Sunday.
+    pub weekday: i64,
+    pub hour: i64,
+    pub minute: i64,
+    pub second: i64,
+    pub millisecond: i64,
 }
 
-/// Year, month and day of a number of days since 1970. Counts years from March, so that the leap day ends one, in eras
-/// of 400 years, which all have the same number of days.
-fn civil_date(days: i64) -> (i64, i64, i64) {
-    let days_since_march_0000 = days + 719_468;
-    let era = days_since_march_0000.div_euclid(146_097);
-    let day_of_era = days_since_march_0000.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day_of_year - (153 * month_from_march + 2) / 5 + 1)
+impl Moment {
+    /// The arithmetic counts years from March, so that the leap day ends one, in eras of 400 years, which all have the same
+    /// number of days.
+    pub fn of(time_ms: TimestampMs) -> Moment {
+        const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
+        let (days, ms) = (time_ms.div_euclid(MS_PER_DAY), time_ms.rem_euclid(MS_PER_DAY));
+        let days_since_march_0000 = days + 719_468;
+        let era = days_since_march_0000.div_euclid(146_097);
+        let day_of_era = days_since_march_0000.rem_euclid(146_097);
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        Moment {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            // 1970 began on a Thursday.
+            weekday: (days + 4).rem_euclid(7),
+            hour: ms / 3_600_000,
+            minute: ms / 60_000 % 60,
+            second: ms / 1000 % 60,
+            millisecond: ms % 1000,
+        }
+    }
+}
+
+/// A time as RFC 3339 writes it, in UTC: `2026-11-23T14:05:53.042Z`.
+pub fn rfc3339(time_ms: TimestampMs) -> String {
+    let Moment { year, month, day, hour, minute, second, millisecond, .. } = Moment::of(time_ms);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
 }
 
 #[cfg(test)]

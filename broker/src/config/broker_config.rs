@@ -45,6 +45,8 @@ pub struct BrokerConfig {
     pub log_flush_offset_checkpoint_interval_ms: i64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_max_timeout_ms: i32,
     /// What a topic has that sets nothing of its own.
     pub topic_defaults: TopicConfig,
     /// What was set, and where: for DescribeConfigs.
@@ -99,6 +101,7 @@ impl Reader<'_> {
             log_segment_delete_delay_ms: self.whole("log.segment.delete.delay.ms"),
             log_flush_offset_checkpoint_interval_ms: self.whole("log.flush.offset.checkpoint.interval.ms"),
             producer_id_expiration_ms: self.whole("producer.id.expiration.ms"),
+            transaction_max_timeout_ms: self.int("transaction.max.timeout.ms"),
             topic_defaults: self.topic_defaults(),
             settings: Arc::new(self.settings.clone()),
             notes,

@@ -8,6 +8,7 @@ mod active;
 pub mod batch;
 pub mod checkpoint;
 pub mod compression;
+mod crc;
 pub mod disk;
 mod entry_file;
 mod epoch_proof;

@@ -15,6 +15,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::batch::BatchHeader;
+use super::crc::crc32c;
 use super::{Error, Refusal};
 use crate::clock::TimestampMs;
 
@@ -164,7 +165,7 @@ impl Producers {
         }
         let mut file = Vec::with_capacity(6 + body.len());
         file.extend(1i16.to_be_bytes());
-        file.extend(crc_of(&body).to_be_bytes());
+        file.extend(crc32c(&body).to_be_bytes());
         file.extend(body);
         file
     }
@@ -175,7 +176,7 @@ impl Producers {
         let version = i16::from_be_bytes(header[..2].try_into().ok()?);
         let crc = u32::from_be_bytes(header[2..6].try_into().ok()?);
         let count = usize::try_from(i32::from_be_bytes(header[6..].try_into().ok()?)).ok()?;
-        if version != 1 || crc != crc_of(&file[6..]) || Some(entries.len()) != count.checked_mul(SNAPSHOT_ENTRY) {
+        if version != 1 || crc != crc32c(&file[6..]) || Some(entries.len()) != count.checked_mul(SNAPSHOT_ENTRY) {
             return None;
         }
         let by_id = entries.chunks_exact(SNAPSHOT_ENTRY).map(Producer::read).collect();
@@ -229,11 +230,6 @@ impl Producer {
 fn first_sequence(last_sequence: i32, offset_delta: i32) -> i32 {
     let first = i64::from(last_sequence) - i64::from(offset_delta);
     i32::try_from(if first < 0 { first + (1 << 31) } else { first }).unwrap_or(0)
-}
-
-fn crc_of(bytes: &[u8]) -> u32 {
-    let checksum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes);
-    u32::try_from(checksum).expect("a CRC-32 has 32 bits")
 }
 
 /// The error of a `.snapshot` that cannot be used; recovery goes on without it.

@@ -4,10 +4,9 @@
 //! that offsets go on where the batch before ended and that lengths stay inside the file. [`next_good_batch`] finds
 //! the way back after damage.
 
-use crc_fast::{CrcAlgorithm, Digest};
-
 use super::Result;
-use super::batch::BatchHeader;
+use super::batch::{BatchHeader, CRC_START};
+use super::crc::Crc32c;
 use super::disk::DiskFile;
 
 /// How much is read at once when batches are checked whole.
@@ -16,8 +15,6 @@ const WINDOW: usize = 64 * 1024;
 const HEADER_WINDOW: usize = 4 * 1024;
 /// Two record counts that differ by this much cannot both be meant.
 const IMPLAUSIBLE_DIFFERENCE: u32 = 1 << 24;
-/// The CRC covers a batch from its attributes on.
-const CRC_START: u64 = 21;
 
 /// What a log says about its batches, apart from their own bytes.
 #[derive(Clone, Copy, Debug)]
@@ -198,18 +195,18 @@ impl<'f> Scanner<'f> {
 
     /// The CRC of a batch that would fill the bytes `start..end`.
     fn crc(&mut self, start: u64, end: u64) -> Result<u32> {
-        let mut digest = Digest::new(CrcAlgorithm::Crc32Iscsi);
-        let mut position = start + CRC_START;
+        let mut crc = Crc32c::new();
+        let mut position = start + CRC_START as u64;
         while position < end {
             let available = self.fill(position, 1)?;
             let wanted = usize::try_from(end - position).unwrap_or(usize::MAX).min(available.len());
             if wanted == 0 {
                 break;
             }
-            digest.update(&available[..wanted]);
+            crc.update(&available[..wanted]);
             position += wanted as u64;
         }
-        Ok(u32::try_from(digest.finalize()).expect("a CRC-32 has 32 bits"))
+        Ok(crc.finish())
     }
 
     /// The bytes from `position` on that are at hand, at least `wanted` of them unless the file ends before.

@@ -29,6 +29,16 @@ pub enum Isolation {
     ReadCommitted,
 }
 
+impl Isolation {
+    /// Which of the two ends is the readable one.
+    fn readable_end(self, high_watermark: i64, last_stable_offset: i64) -> i64 {
+        match self {
+            Isolation::ReadUncommitted => high_watermark,
+            Isolation::ReadCommitted => last_stable_offset,
+        }
+    }
+}
+
 /// One partition of one topic.
 #[derive(Debug)]
 pub struct Partition {
@@ -96,6 +106,13 @@ pub struct PartitionRead {
     pub range: Option<FileRange>,
     /// `None` for read_uncommitted.
     pub aborted: Option<Vec<AbortedTransaction>>,
+}
+
+impl PartitionRead {
+    /// The offset below which this read saw everything that a consumer may see.
+    pub fn readable_end(&self, isolation: Isolation) -> i64 {
+        isolation.readable_end(self.high_watermark, self.last_stable_offset)
+    }
 }
 
 impl Partition {
@@ -329,10 +346,7 @@ impl Partition {
     }
 
     fn readable_end(&self, isolation: Isolation) -> i64 {
-        match isolation {
-            Isolation::ReadUncommitted => self.high_watermark(),
-            Isolation::ReadCommitted => self.last_stable_offset(),
-        }
+        isolation.readable_end(self.high_watermark(), self.last_stable_offset())
     }
 
     fn reader(&self) -> Result<&Arc<LogReader>> {

@@ -76,9 +76,7 @@ pub(super) const ROWS: &[Definition] = &[
     int("transaction.state.log.segment.bytes", "104857600", "Segment size of __transaction_state.")
         .at_least(1)
         .not_yet(TRANSACTIONS),
-    int("transaction.max.timeout.ms", "900000", "The longest transaction a producer may ask for.")
-        .at_least(1)
-        .not_yet(TRANSACTIONS),
+    int("transaction.max.timeout.ms", "900000", "The longest transaction a producer may ask for.").at_least(1),
     int("transactional.id.expiration.ms", "604800000", "A transactional id that is silent this long is forgotten.")
         .at_least(1)
         .not_yet(TRANSACTIONS),

@@ -20,7 +20,7 @@ use super::epochs::{check_leader_epoch, find_divergence};
 use super::errors::storage_code;
 use super::{Core, RequestContext};
 use crate::names::TopicId;
-use crate::topics::{FetchWaiter, Isolation, Partition, PartitionRead, Topic};
+use crate::topics::{FetchWaiter, Isolation, Partition, Topic};
 use encode::PartitionAnswer;
 pub(super) use session::FetchSessions;
 use session::{PartitionKey, TopicKey, Wanted};
@@ -208,7 +208,7 @@ impl Pass {
                 let length = read.range.as_ref().map_or(0, |range| range.length);
                 *budget = budget.saturating_sub(length);
                 self.bytes += i64::from(length);
-                self.watched.push((Arc::clone(partition), readable_end(&read, limits.isolation)));
+                self.watched.push((Arc::clone(partition), read.readable_end(limits.isolation)));
                 PartitionAnswer::of(wanted.key.index, read)
             }
             Err(code) => {
@@ -222,12 +222,5 @@ impl Pass {
     fn finish_at_once(&mut self, partition: &Arc<Partition>) {
         self.urgent = true;
         self.watched.push((Arc::clone(partition), 0));
-    }
-}
-
-fn readable_end(read: &PartitionRead, isolation: Isolation) -> i64 {
-    match isolation {
-        Isolation::ReadUncommitted => read.high_watermark,
-        Isolation::ReadCommitted => read.last_stable_offset,
     }
 }

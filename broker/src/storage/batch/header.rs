@@ -14,6 +14,7 @@ use bytes::Bytes;
 use crate::clock::TimestampMs;
 use crate::storage::Refusal;
 use crate::storage::compression::Compression;
+use crate::storage::crc::crc32c;
 
 /// Bytes in front of what the length field counts.
 pub(super) const LOG_OVERHEAD: usize = 12;
@@ -23,7 +24,7 @@ pub(super) const MAGIC_POSITION: usize = 16;
 
 /// The CRC, and the first byte that it covers.
 pub(super) const CRC_POSITION: usize = 17;
-const CRC_START: usize = 21;
+pub(in crate::storage) const CRC_START: usize = 21;
 
 // The bits of the attributes; bits 0-2 are the codec, and bits 7-15 mean nothing.
 pub(super) const COMPRESSION_MASK: i16 = 0b111;
@@ -180,7 +181,7 @@ impl BatchHeader {
 
 /// CRC-32C over bytes 21.. of a whole batch.
 pub fn crc_of(batch: &[u8]) -> u32 {
-    crc_fast::crc32_iscsi(batch.get(CRC_START..).unwrap_or_default())
+    crc32c(batch.get(CRC_START..).unwrap_or_default())
 }
 
 fn field<const N: usize>(bytes: &[u8; BatchHeader::SIZE], position: usize) -> [u8; N] {
@@ -239,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_castagnolis() {
+    fn the_checksum_covers_all_from_the_attributes_on() {
         let mut batch = [0; 30];
         batch[21..].copy_from_slice(b"123456789");
         assert_eq!(crc_of(&batch), 0xe306_9283);

@@ -21,9 +21,10 @@ use crate::config::TimestampType;
 
 pub use super::compression::Compression;
 pub use builder::BatchBuilder;
+pub(super) use header::CRC_START;
 pub use header::{BatchHeader, crc_of};
 pub use recompress::Target;
-pub use rules::{BatchFacts, BatchRules};
+pub use rules::BatchRules;
 
 use header::{CRC_POSITION, KNOWN_ATTRIBUTES, LOG_APPEND_TIME, LOG_OVERHEAD, MAGIC_POSITION};
 
@@ -80,9 +81,9 @@ impl RecordBatch {
     /// Checks the batch by the topic's rules and gives it as the log keeps it: the timestamps in its header are right
     /// (the largest of its records, or the time of the append), and it has the codec of the topic.
     pub fn admit(&self, rules: &BatchRules<'_>) -> Result<RecordBatch, Refusal> {
-        let facts = self.validate(rules)?;
+        let max_timestamp = self.validate(rules)?;
         let batch = match rules.timestamp_type {
-            TimestampType::CreateTime => self.with_timestamps(TimestampType::CreateTime, facts.max_timestamp),
+            TimestampType::CreateTime => self.with_timestamps(TimestampType::CreateTime, max_timestamp),
             TimestampType::LogAppendTime => self.with_log_append_time(rules.now_ms),
         };
         match rules.target {
@@ -93,8 +94,8 @@ impl RecordBatch {
         }
     }
 
-    /// Walks all records and checks them by the topic's rules.
-    pub fn validate(&self, rules: &BatchRules<'_>) -> Result<BatchFacts, Refusal> {
+    /// Walks all records and checks them by the topic's rules. Gives the largest of their timestamps, -1 when none has one.
+    pub fn validate(&self, rules: &BatchRules<'_>) -> Result<TimestampMs, Refusal> {
         rules.check(self)
     }
 

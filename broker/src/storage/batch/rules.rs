@@ -38,15 +38,6 @@ pub struct BatchRules<'a> {
     pub now_ms: TimestampMs,
 }
 
-/// What validation found out about a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchFacts {
-    /// The largest timestamp of the records; -1 when none has one.
-    pub max_timestamp: TimestampMs,
-    /// The first record with that timestamp, counted from the start of the batch.
-    pub max_timestamp_index: i32,
-}
-
 impl<'a> BatchRules<'a> {
     /// The rules of a topic.
     pub fn of(
@@ -68,7 +59,7 @@ impl<'a> BatchRules<'a> {
         }
     }
 
-    pub(super) fn check(&self, batch: &RecordBatch) -> Result<BatchFacts, Refusal> {
+    pub(super) fn check(&self, batch: &RecordBatch) -> Result<TimestampMs, Refusal> {
         self.check_size(batch)?;
         self.check_header(&batch.header)?;
         self.check_records(batch)
@@ -107,9 +98,9 @@ impl<'a> BatchRules<'a> {
         Ok(())
     }
 
-    fn check_records(&self, batch: &RecordBatch) -> Result<BatchFacts, Refusal> {
+    fn check_records(&self, batch: &RecordBatch) -> Result<TimestampMs, Refusal> {
         let header = &batch.header;
-        let mut facts = BatchFacts { max_timestamp: -1, max_timestamp_index: 0 };
+        let mut max_timestamp = -1;
         let mut objections = Objections::default();
         let mut index = 0;
         RecordStream::open(batch.bytes.clone(), self.max_decompressed_bytes).for_each_outline(|outline| {
@@ -118,9 +109,7 @@ impl<'a> BatchRules<'a> {
                 return Err(Refusal::invalid(format!("Record {index} of the batch has offset delta {delta}")));
             }
             let timestamp = header.timestamp_at(outline.timestamp_delta);
-            if timestamp > facts.max_timestamp {
-                facts = BatchFacts { max_timestamp: timestamp, max_timestamp_index: index };
-            }
+            max_timestamp = timestamp.max(max_timestamp);
             if self.compacted && outline.key_length < 0 {
                 objections.add(index, || self.describe_missing_key());
             } else if self.is_untimely(header, timestamp) {
@@ -129,7 +118,7 @@ impl<'a> BatchRules<'a> {
             index += 1;
             Ok(())
         })?;
-        objections.into_result().map(|()| facts)
+        objections.into_result().map(|()| max_timestamp)
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::Result;
 use super::super::disk::Disk;
 use super::{damaged, read_text};
-use crate::clock::TimestampMs;
+use crate::clock::{Moment, TimestampMs};
 use crate::names::TopicId;
 
 /// Names the cluster and the node that a data folder belongs to.
@@ -115,43 +115,11 @@ fn escaped(value: &str) -> String {
 
 /// A time as Java's `Date` prints it, always in UTC: `Mon Nov 23 14:05:53 UTC 2026`.
 pub fn java_date(now_ms: TimestampMs) -> String {
-    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let date = CivilDate::of(now_ms);
-    let weekday = WEEKDAYS[now_ms.div_euclid(MS_PER_DAY).rem_euclid(7) as usize];
-    let month = MONTHS[date.month as usize - 1];
-    let second_of_day = now_ms.rem_euclid(MS_PER_DAY) / 1000;
-    let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    format!("{weekday} {month} {:02} {hour:02}:{minute:02}:{second:02} UTC {}", date.day, date.year)
-}
-
-const MS_PER_DAY: i64 = 24 * 60 * 60 * 1000;
-
-/// A day of the Gregorian calendar.
-#[derive(Debug, PartialEq, Eq)]
-struct CivilDate {
-    year: i64,
-    month: i64,
-    day: i64,
-}
-
-impl CivilDate {
-    /// The day in UTC. The arithmetic counts years from March, so that the leap day ends a year, and in eras of 400
-    /// years, which all have the same number of days.
-    fn of(now_ms: TimestampMs) -> CivilDate {
-        let days_since_march_0000 = now_ms.div_euclid(MS_PER_DAY) + 719_468;
-        let era = days_since_march_0000.div_euclid(146_097);
-        let day_of_era = days_since_march_0000.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        CivilDate {
-            year: era * 400 + year_of_era + i64::from(month <= 2),
-            month,
-            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
-        }
-    }
+    let Moment { year, month, day, weekday, hour, minute, second, .. } = Moment::of(now_ms);
+    let (weekday, month) = (WEEKDAYS[weekday as usize], MONTHS[month as usize - 1]);
+    format!("{weekday} {month} {day:02} {hour:02}:{minute:02}:{second:02} UTC {year}")
 }
 
 #[cfg(test)]
