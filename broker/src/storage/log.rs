@@ -109,7 +109,7 @@ impl Log {
     ) -> Result<(Log, Vec<Finding>)> {
         let mut opened = recovery::open(disk, dir, opening, &options, now_ms)?;
         let mut findings = std::mem::take(&mut opened.findings);
-        findings.extend(restore_topic_id(disk, dir, topic_id));
+        findings.extend(restore_topic_id(disk, dir, topic_id)?);
         let recovery_point = opening.recovery_point.clamp(0, opened.active.next_offset());
         let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened);
         if log.changed
@@ -366,18 +366,19 @@ impl Log {
     }
 }
 
-/// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew, if need be by
-/// the next start.
-fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId) -> Option<Finding> {
+/// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew, if the disk
+/// is full by a later start.
+fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId) -> Result<Option<Finding>> {
     let file = dir.join(PARTITION_METADATA_FILE);
     if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
-        return None;
+        return Ok(None);
     }
     let sentence = match identity::write_topic_id(disk, &file, topic_id) {
         Ok(()) => format!("the topic id was missing or wrong, and was written anew: {topic_id}"),
-        Err(error) => {
-            format!("the topic id is missing or wrong; it is {topic_id}, which cannot be written yet: {error}")
+        Err(full) if full.is_out_of_room() => {
+            format!("the topic id is missing or wrong; it is {topic_id}, which cannot be written yet: {full}")
         }
+        Err(error) => return Err(error),
     };
-    Some(Finding { file, position: 0, length: 0, first_offset: 0, sentence })
+    Ok(Some(Finding { file, position: 0, length: 0, first_offset: 0, sentence }))
 }
