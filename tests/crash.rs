@@ -311,6 +311,8 @@ fn power_cut_at_every_change() {
                 changes.get(kept.saturating_sub(1)).map(kind)
             );
             let image = folder.path().join("image");
+            // The data folder was there before the log.
+            std::fs::create_dir(&image).expect("a folder");
             Script::crash_image(&changes, kept, unsynced, &root, &image).expect("an image");
             let mut log = reopen(&image.join("t-0"), false, flushed);
             check(&log, &model, |written| written.last_offset >= promised, &context);
