@@ -89,6 +89,9 @@ impl Story {
                 let plural = if *partitions == 1 { "" } else { "s" };
                 Some(format!("topic {topic} created with {partitions} partition{plural} by {by}{how}"))
             }
+            Event::TopicExtended { topic, partitions, by, .. } => {
+                Some(format!("topic {topic} extended to {partitions} partitions by {by}"))
+            }
             Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
             Event::SettingsAltered { of, by } => Some(format!("settings of {of} altered by {by}")),
             Event::FirstRecord { topic, partition, offset, file, position, client_id } => Some(format!(

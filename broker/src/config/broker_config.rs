@@ -39,6 +39,8 @@ pub struct BrokerConfig {
     pub fetch_max_bytes: i32,
     /// `max.incremental.fetch.session.cache.slots`.
     pub max_incremental_fetch_session_cache_slots: i32,
+    /// `max.request.partition.size.limit`.
+    pub max_request_partition_size_limit: i32,
     /// `log.segment.delete.delay.ms`.
     pub log_segment_delete_delay_ms: i64,
     /// `log.flush.offset.checkpoint.interval.ms`.
@@ -98,6 +100,7 @@ impl Reader<'_> {
             max_connections: self.int("max.connections"),
             fetch_max_bytes: self.int("fetch.max.bytes"),
             max_incremental_fetch_session_cache_slots: self.int("max.incremental.fetch.session.cache.slots"),
+            max_request_partition_size_limit: self.int("max.request.partition.size.limit"),
             log_segment_delete_delay_ms: self.whole("log.segment.delete.delay.ms"),
             log_flush_offset_checkpoint_interval_ms: self.whole("log.flush.offset.checkpoint.interval.ms"),
             producer_id_expiration_ms: self.whole("producer.id.expiration.ms"),

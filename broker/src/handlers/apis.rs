@@ -15,7 +15,7 @@ pub(super) struct Api {
 }
 
 /// Kafka 4.3's ranges, in the order of the keys; what is not implemented does not stand here.
-pub(super) const APIS: [Api; 13] = [
+pub(super) const APIS: [Api; 18] = [
     // Kafka tells of Produce 0 and refuses 0 to 2: librdkafka before 2.11.1 compresses only for brokers that do
     // (KAFKA-18659).
     Api { advertised_from: 0, ..api(ApiKey::Produce, 3, 13) },
@@ -27,10 +27,15 @@ pub(super) const APIS: [Api; 13] = [
     api(ApiKey::CreateTopics, 2, 7),
     api(ApiKey::DeleteTopics, 1, 6),
     api(ApiKey::InitProducerId, 0, 5),
+    api(ApiKey::OffsetForLeaderEpoch, 2, 4),
     api(ApiKey::DescribeConfigs, 1, 4),
     api(ApiKey::AlterConfigs, 0, 2),
+    api(ApiKey::CreatePartitions, 0, 3),
     api(ApiKey::IncrementalAlterConfigs, 0, 1),
+    api(ApiKey::DescribeCluster, 0, 2),
+    api(ApiKey::DescribeProducers, 0, 0),
     api(ApiKey::ListConfigResources, 0, 1),
+    api(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 const fn api(key: ApiKey, oldest: i16, newest: i16) -> Api {

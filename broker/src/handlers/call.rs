@@ -109,6 +109,11 @@ impl Head {
         Ok(Answer { parts: vec![Part::Bytes(frame.freeze())] })
     }
 
+    /// The hangup of a request that dispatch does not lead anywhere: a test asks each API of the table.
+    pub(super) fn has_no_handler(self) -> Hangup {
+        self.refuse("this API stands in the table but has no handler")
+    }
+
     /// A hangup that names the request.
     pub(super) fn refuse(self, why: impl std::fmt::Display) -> Hangup {
         let Head { api_key, version, .. } = self;

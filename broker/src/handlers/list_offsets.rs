@@ -47,10 +47,7 @@ pub(super) async fn handle(core: &Core, request: ListOffsetsRequest, version: i1
         let found = core.topics.get(name);
         let mut partitions = Vec::with_capacity(rows.len());
         for Row { wanted, asked_twice } in rows {
-            let partition = found.as_ref().and_then(|found| {
-                let index = usize::try_from(wanted.partition_index).ok()?;
-                found.partitions.get(index)
-            });
+            let partition = found.as_ref().and_then(|found| found.partition(wanted.partition_index));
             let outcome = match partition {
                 _ if asked_twice => Err(ResponseError::InvalidRequest),
                 _ if !knows(wanted.timestamp, version) => Err(ResponseError::UnsupportedVersion),

@@ -12,16 +12,10 @@ use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::errors::topic_code;
+use super::operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Core, RequestContext};
 use crate::names::{TopicId, TopicName};
 use crate::topics::{Partition, Topic};
-
-/// What anyone may do to a topic when no authorizer stands in the way: one bit per operation code, READ (3) to
-/// ALTER_CONFIGS (11), as in Kafka's `AclEntry.supportedOperations`.
-const TOPIC_OPERATIONS: i32 = 3576;
-
-/// The same for the cluster.
-const CLUSTER_OPERATIONS: i32 = 8096;
 
 /// The first version in which a topic may be asked for by its id.
 const TOPIC_IDS_FROM: i16 = 12;

@@ -1,4 +1,5 @@
-//! One file per Kafka API, named after it. Sockets are not known here, and no API knows another.
+//! One file per Kafka API, named after it, those of administration in folders by theme. Sockets are not known here, and
+//! no API knows another.
 //!
 //! The story of a request: the connection reads a [`Call`] from a frame and awaits [`answer`]. That looks the API up
 //! in the one table (`apis.rs`), has [`crate::schema`] bound the body, decodes it, calls the API's `handle` and
@@ -9,9 +10,8 @@ mod alter_configs;
 mod api_versions;
 mod apis;
 mod call;
+mod cluster;
 mod context;
-mod create_topics;
-mod delete_topics;
 mod describe_configs;
 mod epochs;
 mod errors;
@@ -23,8 +23,11 @@ mod init_producer_id;
 mod list_config_resources;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
+mod operations;
 mod produce;
 mod settings;
+mod topics;
 
 use std::sync::Arc;
 
@@ -40,6 +43,8 @@ pub use context::{Endpoint, RequestContext};
 use fetch::FetchSessions;
 pub use hurry::Hurry;
 
+#[cfg(test)]
+mod administration_tests;
 #[cfg(test)]
 mod oddities_tests;
 #[cfg(test)]
@@ -107,8 +112,6 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::Metadata => head.encode(&metadata::handle(core, context, &head.decode(body)?, version).await),
         ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(context, head.decode(body)?, version)),
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
-        ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
-        ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
         ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
         ApiKey::DescribeConfigs => head.encode(&describe_configs::handle(core, context, &head.decode(body)?, version)),
         ApiKey::AlterConfigs => head.encode(&alter_configs::handle(core, context, &head.decode(body)?).await),
@@ -118,6 +121,13 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::ListConfigResources => {
             head.encode(&list_config_resources::handle(core, context, &head.decode(body)?, version))
         }
-        _ => Err(head.refuse("this API stands in the table but has no handler")),
+        ApiKey::OffsetForLeaderEpoch => head.encode(&offset_for_leader_epoch::handle(core, head.decode(body)?)),
+        ApiKey::CreateTopics
+        | ApiKey::DeleteTopics
+        | ApiKey::CreatePartitions
+        | ApiKey::DescribeTopicPartitions
+        | ApiKey::DescribeProducers => topics::answer(core, context, api.key, head, body).await,
+        ApiKey::DescribeCluster => cluster::answer(core, context, api.key, head, body).await,
+        _ => Err(head.has_no_handler()),
     }
 }

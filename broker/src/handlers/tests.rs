@@ -215,7 +215,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &request.with_transactional_id(Some(wire("some").0.into())), version).await;
             }
             key if settings_tests::converse(core, key, version, name).await => {}
-            other => panic!("{other:?} stands in the table and has no conversation here"),
+            other => administration_tests::converse(core, other, version, name).await,
         }
     }
 }

@@ -51,6 +51,17 @@ pub enum Event {
         /// Because a client asked for its metadata.
         automatically: bool,
     },
+    /// A topic has more partitions than before.
+    TopicExtended {
+        /// Its name.
+        topic: String,
+        /// Its id, 22 characters.
+        topic_id: String,
+        /// Its partitions now.
+        partitions: i32,
+        /// The principal that asked.
+        by: String,
+    },
     /// A topic exists no more.
     TopicDeleted {
         /// Its name.
@@ -119,9 +130,9 @@ impl Event {
             Event::ClientGone { client_id, why, .. } | Event::RequestRefused { client_id, why, .. } => {
                 client_id.len() + why.len()
             }
-            Event::TopicCreated { topic, topic_id, by, .. } | Event::TopicDeleted { topic, topic_id, by } => {
-                topic.len() + topic_id.len() + by.len()
-            }
+            Event::TopicCreated { topic, topic_id, by, .. }
+            | Event::TopicExtended { topic, topic_id, by, .. }
+            | Event::TopicDeleted { topic, topic_id, by } => topic.len() + topic_id.len() + by.len(),
             Event::SettingsAltered { of, by } => of.len() + by.len(),
             Event::FirstRecord { topic, file, client_id, .. } => topic.len() + file.as_os_str().len() + client_id.len(),
             Event::RecoveryFound { topic, file, sentence, .. } => topic.len() + file.as_os_str().len() + sentence.len(),

@@ -26,6 +26,7 @@ use crate::names::TopicId;
 pub use super::flush::Flush;
 pub use super::leader_epochs::EpochEnd;
 pub use super::options::{LogOptions, Opening};
+pub use super::producers::ActiveProducer;
 pub use super::reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
 pub use super::recovery::Finding;
 
@@ -281,6 +282,11 @@ impl Log {
     /// Every producer id that wrote here lately, so that none of them is given out again.
     pub fn producer_ids(&self) -> impl Iterator<Item = i64> {
         self.producers.ids()
+    }
+
+    /// The producers that wrote here lately.
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        self.producers.active()
     }
 
     fn repeated(&self, last_offset: i64, offset_delta: i32, timestamp: TimestampMs) -> Appended {

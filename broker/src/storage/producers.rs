@@ -46,6 +46,23 @@ struct Producer {
     transaction_first_offset: i64,
 }
 
+/// A producer as it is told to those who ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// The producer's id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The sequence number of its last record; -1 if it only wrote a transaction marker.
+    pub last_sequence: i32,
+    /// The timestamp of its last batch.
+    pub last_timestamp: TimestampMs,
+    /// The epoch of the coordinator that wrote its last marker; -1 if there is none.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction begins; -1 if there is none.
+    pub transaction_first_offset: i64,
+}
+
 /// What a batch is to its producer's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -183,6 +200,13 @@ impl Producers {
         Some(Producers { by_id, next_sweep: 0 })
     }
 
+    /// The producers by their ids.
+    pub(super) fn active(&self) -> Vec<ActiveProducer> {
+        let mut active: Vec<_> = self.by_id.iter().map(|(id, producer)| producer.describe(*id)).collect();
+        active.sort_unstable_by_key(|producer| producer.id);
+        active
+    }
+
     /// Every producer id known here.
     pub(super) fn ids(&self) -> impl Iterator<Item = i64> {
         self.by_id.keys().copied()
@@ -190,6 +214,17 @@ impl Producers {
 }
 
 impl Producer {
+    fn describe(&self, id: i64) -> ActiveProducer {
+        ActiveProducer {
+            id,
+            epoch: self.epoch,
+            last_sequence: self.batches.back().map_or(-1, |batch| batch.last_sequence),
+            last_timestamp: self.last_timestamp,
+            coordinator_epoch: self.coordinator_epoch,
+            transaction_first_offset: self.transaction_first_offset,
+        }
+    }
+
     fn write(&self, id: i64, out: &mut Vec<u8>) {
         let last = self.batches.back();
         out.extend(id.to_be_bytes());

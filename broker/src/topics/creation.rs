@@ -107,7 +107,7 @@ fn assigned_partition_count(wanted: &NewTopic, node_id: i32) -> Result<i32, Topi
 }
 
 /// Kafka looks at the replicas in ascending order, and names the first that is wrong.
-fn check_replicas(replicas: &[i32], node_id: i32) -> Result<(), TopicError> {
+pub(super) fn check_replicas(replicas: &[i32], node_id: i32) -> Result<(), TopicError> {
     let refuse = |what: String| {
         Err(TopicError::InvalidReplicaAssignment(format!("The manual partition assignment includes {what}")))
     };

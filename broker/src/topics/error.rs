@@ -3,7 +3,7 @@
 use crate::config::AlterationError;
 use crate::names::TopicName;
 
-/// Why a topic is not created, altered or deleted; the sentences are Kafka's.
+/// Why a topic is not created, altered, extended or deleted; the sentences are Kafka's.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// INVALID_TOPIC_EXCEPTION (17).

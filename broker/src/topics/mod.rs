@@ -1,6 +1,6 @@
 //! What exists and how far it may be read.
 //!
-//! [`Topics`] is the door: it opens the data folder, finds topics by name and id, creates and deletes them. A
+//! [`Topics`] is the door: it opens the data folder, finds topics by name and id, creates, extends and deletes them. A
 //! [`Topic`] is a name, an id, settings and its [`Partition`]s; a partition is a log behind a mutex with its readable
 //! end beside it. A fetch that finds too little parks a [`FetchWaiter`].
 //!
@@ -10,6 +10,7 @@
 
 mod creation;
 mod error;
+mod extension;
 mod flush;
 mod folder;
 mod partition;
@@ -36,6 +37,7 @@ use crate::storage::{Error, Result};
 
 pub use creation::NewTopic;
 pub use error::TopicError;
+pub use extension::MorePartitions;
 pub use folder::{CLUSTER_METADATA, LOCK_FILE};
 pub use partition::{Isolation, Partition, PartitionRead};
 pub use waiter::FetchWaiter;
@@ -47,7 +49,8 @@ pub struct Topics {
     checkpointing: AbortHandle,
 }
 
-/// One topic. A deleted topic's `Arc` stays valid for those who hold it; its partitions refuse.
+/// One topic, as it was when it was looked up: one that is extended gets a new `Arc`. A deleted topic's `Arc` stays valid
+/// for those who hold it; its partitions refuse.
 #[derive(Debug)]
 pub struct Topic {
     /// The name.
@@ -86,6 +89,24 @@ impl Topic {
             config: Arc::new(config),
             overrides,
             partitions: self.partitions.clone(),
+            name: self.name.clone(),
+            ..*self
+        }
+    }
+
+    /// The partition of a number.
+    pub fn partition(&self, number: i32) -> Option<&Arc<Partition>> {
+        usize::try_from(number).ok().and_then(|index| self.partitions.get(index))
+    }
+
+    /// The topic with more partitions; those that it has are shared with the snapshot before.
+    fn extended(&self, more: Vec<Arc<Partition>>) -> Topic {
+        let partitions: Vec<_> = self.partitions.iter().cloned().chain(more).collect();
+        Topic {
+            config: Arc::clone(&self.config),
+            overrides: self.overrides.clone(),
+            partition_count: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+            partitions,
             name: self.name.clone(),
             ..*self
         }
@@ -168,6 +189,21 @@ impl Topics {
             Err(TopicError::Exists(_)) => self.get(name.as_str()).ok_or(TopicError::Unknown),
             outcome => outcome,
         }
+    }
+
+    /// Gives a topic more partitions, or with `validate_only` says whether it could have them: then the topic as it is.
+    pub async fn extend(
+        &self,
+        principal: &Principal,
+        wanted: MorePartitions,
+        validate_only: bool,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        if validate_only {
+            return self.folder.check_extension(&wanted);
+        }
+        let (folder, by) = (Arc::clone(&self.folder), principal.clone());
+        let outcome = tokio::task::spawn_blocking(move || folder.extend(&by, &wanted)).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("extend a topic in", broken).into()))
     }
 
     /// Deletes a topic. Its records are gone when this returns; its files are removed after

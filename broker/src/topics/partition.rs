@@ -17,7 +17,9 @@ use crate::config::TopicConfig;
 use crate::names::TopicPartition;
 use crate::storage::batch::RecordBatch;
 use crate::storage::disk::Disk;
-use crate::storage::log::{AbortedTransaction, Appended, EpochEnd, Log, LogOptions, LogReader, TimestampOffset};
+use crate::storage::log::{
+    AbortedTransaction, ActiveProducer, Appended, EpochEnd, Log, LogOptions, LogReader, TimestampOffset,
+};
 use crate::storage::{Error, FileRange, Result};
 
 /// Which records a consumer wants to see.
@@ -255,6 +257,11 @@ impl Partition {
     /// Where the largest epoch up to `epoch` ends; `None` for one that is still to come.
     pub fn end_of_epoch(&self, epoch: i32) -> Option<EpochEnd> {
         self.reader().ok()?.end_of_epoch(epoch, self.log_end_offset())
+    }
+
+    /// The producers that wrote here lately.
+    pub fn active_producers(&self) -> Result<Vec<ActiveProducer>> {
+        Ok(self.writer()?.log.active_producers())
     }
 
     /// Obeys other settings from now on.

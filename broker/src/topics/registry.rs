@@ -55,12 +55,12 @@ impl Registry {
         maps.by_name.insert(topic.name.to_string(), Arc::clone(topic));
     }
 
-    /// Puts a topic in the place of the one with its id.
+    /// Puts a newer snapshot of a topic in the place of the one with its id, unless that is gone.
     pub(super) fn replace(&self, topic: &Arc<Topic>) {
         let mut maps = self.write();
-        if let Some(former) = maps.by_id.insert(topic.id, Arc::clone(topic)) {
-            maps.partition_count = maps.partition_count - former.partitions.len() + topic.partitions.len();
-        }
+        let Some(before) = maps.by_id.get_mut(&topic.id) else { return };
+        let before = std::mem::replace(before, Arc::clone(topic));
+        maps.partition_count = maps.partition_count - before.partitions.len() + topic.partitions.len();
         maps.by_name.insert(topic.name.to_string(), Arc::clone(topic));
     }
 

@@ -47,9 +47,7 @@ pub(super) const ROWS: &[Definition] = &[
     int("fetch.max.bytes", "57671680", "The most that one fetch answer carries, unless its first batch is larger.")
         .at_least(1024),
     int("max.incremental.fetch.session.cache.slots", "1000", "Fetch sessions that are kept.").at_least(0),
-    int("max.request.partition.size.limit", "2000", "Partitions in one DescribeTopicPartitions answer.")
-        .at_least(1)
-        .not_yet("DescribeTopicPartitions"),
+    int("max.request.partition.size.limit", "2000", "Partitions in one DescribeTopicPartitions answer.").at_least(1),
     int("request.timeout.ms", "30000", "How long the broker waits for another broker's answer.")
         .without_effect("there is no other broker to ask"),
     int("socket.send.buffer.bytes", "102400", "SO_SNDBUF of a connection.").without_effect(KERNEL_BUFFERS),

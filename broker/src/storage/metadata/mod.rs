@@ -56,7 +56,7 @@ pub struct Metadata {
     sync_failed: Arc<AtomicBool>,
 }
 
-/// Where a topic is in its life. Only live ones are served; the others are what a crash left half done.
+/// Where a topic is in its life. Those being created or deleted are not served: they are what a crash left half done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TopicState {
@@ -64,6 +64,8 @@ pub enum TopicState {
     Creating,
     /// It exists.
     Live,
+    /// It exists, and gets more partitions: as many as the record says. Nobody was told of those yet.
+    Extending,
     /// Its folders are being renamed away.
     Deleting,
 }

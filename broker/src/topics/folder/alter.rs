@@ -20,7 +20,7 @@ impl DataFolder {
         alterations: &Alterations,
         validate_only: bool,
     ) -> Result<(), TopicError> {
-        let changes = self.changes();
+        let mut changes = self.changes();
         if changes.stopped {
             return Err(self.stopping("alter a topic in").into());
         }
@@ -37,6 +37,8 @@ impl DataFolder {
         if validate_only || altered == topic.overrides {
             return Ok(());
         }
+        // The metadata must not call live what an extension left half done.
+        self.finish_namesakes(&mut changes, &topic.name)?;
         let mut record = topic.record(TopicState::Live);
         record.overrides = altered;
         self.metadata.put_topic(&record)?;

@@ -1,14 +1,16 @@
-//! Makes topics and deletes them, in steps that a crash may interrupt anywhere.
+//! Makes topics, extends and deletes them, in steps that a crash may interrupt anywhere.
 //!
 //! ```text
 //! create:  metadata "creating" → folders → metadata "live" → registry, answer
+//! extend:  metadata "extending" → new folders → metadata "live" → registry, answer
 //! delete:  metadata "deleting" → registry → folders renamed → metadata forgets → checkpoints → answer … files removed
 //! ```
 //!
 //! What the disk keeps from being finished is finished before the name is used again, or else by the next start; see
 //! `reconcile`.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use crate::storage::log::Log;
 use crate::storage::metadata::{TopicRecord, TopicState};
 use crate::storage::{Error, Result};
 use crate::topics::creation::{NewTopic, Plan};
+use crate::topics::extension::MorePartitions;
 use crate::topics::partition::Partition;
 use crate::topics::upkeep::Upkeep;
 use crate::topics::{Topic, TopicError};
@@ -64,7 +67,7 @@ impl DataFolder {
         let (mut topic, config) = self.plan(wanted)?;
         self.finish_namesakes(&mut changes, &topic.name)?;
         self.metadata.put_topic(&topic)?;
-        let partitions = self.create_logs(&topic, &config).and_then(|partitions| {
+        let partitions = self.create_logs(&topic, 0..topic.partition_count, &config).and_then(|partitions| {
             topic.state = TopicState::Live;
             self.metadata.put_topic(&topic)?;
             Ok(partitions)
@@ -83,6 +86,56 @@ impl DataFolder {
         Ok(created)
     }
 
+    /// The topic that somebody wants to extend, if that may be.
+    pub(in crate::topics) fn check_extension(
+        &self,
+        wanted: &MorePartitions,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        let topic = self.registry.get(&wanted.topic).ok_or(TopicError::Unknown)?;
+        wanted.of(&topic, self.config.now().node_id, self.registry.partition_count())?;
+        Ok(topic)
+    }
+
+    /// Gives a topic more partitions. A crash leaves it with as many as before or with all that were wanted, for the
+    /// next start finishes what it finds begun. Blocks.
+    pub(in crate::topics) fn extend(
+        &self,
+        by: &Principal,
+        wanted: &MorePartitions,
+    ) -> std::result::Result<Arc<Topic>, TopicError> {
+        let mut changes = self.changes();
+        if changes.stopped {
+            return Err(self.stopping("extend a topic in").into());
+        }
+        self.check_in_place()?;
+        let topic = self.check_extension(wanted)?;
+        self.finish_namesakes(&mut changes, &topic.name)?;
+        let new = topic.partition_count..wanted.count;
+        // What fails below is taken back by removing folders of this topic, so that none may be there before.
+        new.clone().try_for_each(|partition| self.check_vacant(&self.partition_dir(&topic.name, partition)))?;
+        let mut record = TopicRecord { partition_count: wanted.count, ..topic.record(TopicState::Extending) };
+        self.metadata.put_topic(&record)?;
+        let partitions = self.create_logs(&record, new, &topic.config).and_then(|partitions| {
+            record.state = TopicState::Live;
+            self.metadata.put_topic(&record)?;
+            Ok(partitions)
+        });
+        let partitions = partitions.inspect_err(|_| {
+            record.state = TopicState::Extending;
+            self.abandon(&mut changes, &record);
+        })?;
+        let extended = Arc::new(topic.extended(partitions));
+        self.registry.replace(&extended);
+        self.upkeep.note_change();
+        self.journal.record(|| Event::TopicExtended {
+            topic: extended.name.to_string(),
+            topic_id: extended.id.to_string(),
+            partitions: extended.partition_count,
+            by: by.to_string(),
+        });
+        Ok(extended)
+    }
+
     /// Deletes a topic: it is gone when this returns, its files a while later. Blocks.
     pub(in crate::topics) fn delete(&self, by: &Principal, topic: &Topic) -> std::result::Result<(), TopicError> {
         let mut changes = self.changes();
@@ -91,6 +144,7 @@ impl DataFolder {
         }
         self.check_in_place()?;
         let topic = self.registry.get_by_id(topic.id).ok_or(TopicError::Unknown)?;
+        self.finish_namesakes(&mut changes, &topic.name)?;
         let record = topic.record(TopicState::Deleting);
         self.metadata.put_topic(&record)?;
         self.registry.remove(&topic);
@@ -108,22 +162,23 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Makes the logs of a new topic.
-    fn create_logs(&self, topic: &TopicRecord, config: &TopicConfig) -> Result<Vec<Arc<Partition>>> {
+    /// Makes the logs of new partitions.
+    fn create_logs(
+        &self,
+        topic: &TopicRecord,
+        partitions: Range<i32>,
+        config: &TopicConfig,
+    ) -> Result<Vec<Arc<Partition>>> {
         let (epoch, now_ms) = (leader_epoch(topic, self.upkeep.run.number), self.upkeep.clock.now_ms());
         let options = log_options(config, &self.config.now(), false);
-        let logs = parallel::each((0..topic.partition_count).collect(), |partition| {
+        let logs = parallel::each(partitions.clone().collect(), |partition| {
             let dir = self.partition_dir(&topic.name, partition);
-            if self.disk.exists(&dir) {
-                let occupied =
-                    "a folder of this name is there already; move it away, or restart the broker to serve it";
-                return Err(Error::io("create", &dir)(std::io::Error::other(occupied)));
-            }
+            self.check_vacant(&dir)?;
             let made = Log::create(&self.disk, &dir, topic.id, epoch, options.clone(), now_ms);
             // Until it says whose it is, nobody but us knows that this folder may be removed.
             made.inspect_err(|_| drop(self.disk.remove_dir_all(&dir)))
         });
-        let logs = logs.into_iter().zip(0..).map(|(log, partition)| {
+        let logs = logs.into_iter().zip(partitions).map(|(log, partition)| {
             let id = TopicPartition { topic: topic.name.clone(), partition };
             Ok(Partition::new(id, log?, config, Arc::clone(&self.upkeep)))
         });
@@ -132,31 +187,52 @@ impl DataFolder {
         partitions
     }
 
-    /// Removes what a failed creation left. Where that fails too, it is done before the name is used again, or by the
-    /// next start.
+    fn check_vacant(&self, dir: &Path) -> Result<()> {
+        if self.disk.exists(dir) {
+            let occupied = "a folder of this name is there already; move it away, or restart the broker to serve it";
+            return Err(Error::io("create", dir)(std::io::Error::other(occupied)));
+        }
+        Ok(())
+    }
+
+    /// Removes what a failed creation or extension left. Where that fails too, it is done before the name is used again,
+    /// or the next start does what it can.
     fn abandon(&self, changes: &mut Changes, topic: &TopicRecord) {
-        if let Err(error) = self.remove_folders(topic).and_then(|()| self.forget(topic)) {
+        if let Err(error) = self.undo(topic) {
             tracing::warn!(
-                "topic {} could not be created, and what is there of it waits for the next start: {error}",
+                "topic {} could not be made or extended, and what is there of it waits for the next start: {error}",
                 topic.name
             );
             changes.unfinished.push(topic.clone());
         }
     }
 
-    /// Finishes with former topics of a name that is to be used again.
-    fn finish_namesakes(&self, changes: &mut Changes, name: &TopicName) -> Result<()> {
+    /// Finishes what was left half done to a name that is to be used again.
+    pub(super) fn finish_namesakes(&self, changes: &mut Changes, name: &TopicName) -> Result<()> {
         while let Some(at) = changes.unfinished.iter().position(|topic| topic.name == *name) {
-            self.remove_folders(&changes.unfinished[at])?;
-            self.forget(&changes.unfinished[at])?;
+            self.undo(&changes.unfinished[at])?;
             changes.unfinished.swap_remove(at);
         }
         Ok(())
     }
 
-    /// Removes the folders that say that they are this topic's.
-    fn remove_folders(&self, topic: &TopicRecord) -> Result<()> {
-        for partition in 0..topic.partition_count {
+    /// Removes a topic that is not there any more, or not yet; of one that was to be extended the new partitions alone.
+    fn undo(&self, topic: &TopicRecord) -> Result<()> {
+        match self.registry.get_by_id(topic.id) {
+            Some(served) => {
+                self.remove_folders(topic, served.partition_count..topic.partition_count)?;
+                self.metadata.put_topic(&served.record(TopicState::Live))
+            }
+            None => {
+                self.remove_folders(topic, 0..topic.partition_count)?;
+                self.forget(topic)
+            }
+        }
+    }
+
+    /// Removes those of the folders that say that they are this topic's.
+    fn remove_folders(&self, topic: &TopicRecord, partitions: Range<i32>) -> Result<()> {
+        for partition in partitions {
             let dir = self.partition_dir(&topic.name, partition);
             // A folder that was there before belongs to another topic, or to nobody.
             let owner = identity::read_topic_id(&self.disk, &dir.join(PARTITION_METADATA_FILE));

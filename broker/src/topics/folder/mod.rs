@@ -12,8 +12,8 @@
 //! ```
 //!
 //! How a folder is opened is told in `open`, whose it is in `ownership`, and what happens when metadata and folders
-//! tell different stories in `reconcile`. A topic is made and deleted in `change`: always metadata first with the
-//! state *creating* or *deleting*, so that a crash leaves something that the next start recognises and finishes.
+//! tell different stories in `reconcile`. A topic is made, extended and deleted in `change`: always metadata first with
+//! the state *creating*, *extending* or *deleting*, so that a crash leaves something that the next start recognises and finishes.
 
 mod alter;
 mod change;
@@ -59,7 +59,7 @@ pub(super) struct DataFolder {
     metadata: Arc<Metadata>,
     pub(super) registry: Registry,
     pub(super) upkeep: Arc<Upkeep>,
-    /// Topics are made and deleted one after another; readers never wait for this.
+    /// Topics are made, extended and deleted one after another; readers never wait for this.
     changes: Mutex<Changes>,
     producer_ids: ProducerIds,
     checkpoints: Mutex<Checkpoints>,
@@ -67,7 +67,7 @@ pub(super) struct DataFolder {
     lock: DiskFile,
 }
 
-/// Whether topics may be made and deleted, and which of them the disk left half made or half deleted.
+/// Whether topics may be made, extended and deleted, and with which of them the disk left that half done.
 #[derive(Debug, Default)]
 struct Changes {
     stopped: bool,

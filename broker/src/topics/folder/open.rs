@@ -23,7 +23,7 @@ use crate::storage::checkpoint::identity::CLEAN_SHUTDOWN_FILE;
 use crate::storage::checkpoint::offsets::{self, LOG_START_FILE, Offsets, RECOVERY_POINT_FILE};
 use crate::storage::disk::{Disk, DiskFile};
 use crate::storage::log::{Finding, Log, Opening};
-use crate::storage::metadata::{Metadata, TopicRecord};
+use crate::storage::metadata::{Metadata, TopicRecord, TopicState};
 use crate::topics::Topic;
 use crate::topics::partition::{Partition, Unusable};
 use crate::topics::registry::Registry;
@@ -88,6 +88,9 @@ impl DataFolder {
             lock,
         };
         let highest_producer_id = folder.open_topics(&topics, &history, &mut findings);
+        for topic in topics.into_iter().filter(|topic| topic.state == TopicState::Extending) {
+            folder.metadata.put_topic(&TopicRecord { state: TopicState::Live, ..topic })?;
+        }
         // The metadata knows which ids it gave out. One that gave out none may be the successor of a lost file: then the
         // logs tell. Later they are not asked, because clients may write any id into them.
         if highest_producer_id >= 0 && folder.metadata.next_producer_id()? == 0 {
@@ -175,6 +178,9 @@ impl DataFolder {
         let now_ms = self.upkeep.clock.now_ms();
         if !self.disk.exists(dir) {
             let log = Log::create(&self.disk, dir, topic.id, leader_epoch, options, now_ms)?;
+            if topic.state == TopicState::Extending {
+                return Ok((log, Vec::new()));
+            }
             let sentence = "the folder was missing; an empty log has taken its place".into();
             let finding = Finding { file: dir.clone(), position: 0, length: 0, first_offset: 0, sentence };
             return Ok((log, vec![finding]));

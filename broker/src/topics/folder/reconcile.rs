@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | creating | some, all or none are there | its own are removed: nobody was told that the topic exists |
 //! | deleting | some have their name still | its own are renamed like the others, and forgotten |
+//! | extending | some of the new ones are there | the others are made: it has all partitions that were wanted |
 //! | live | one is missing | an empty log takes its place, and that is reported |
 //! | live | there are more | they are served too: the metadata is older than they are |
 //! | nothing | there are some | they are served, see [`unknown`](super::unknown) |
@@ -31,7 +32,7 @@ pub const CLUSTER_METADATA: &str = "__cluster_metadata";
 /// What there is to serve, and what there is to remove.
 #[derive(Debug, Default)]
 pub(super) struct Reconciled {
-    /// Live topics.
+    /// Topics that are live or being extended.
     pub(super) topics: Vec<TopicRecord>,
     /// Folders of deleted partitions.
     pub(super) deleted: Vec<PathBuf>,
@@ -43,8 +44,8 @@ type Folders = BTreeMap<TopicName, BTreeMap<i32, PathBuf>>;
 /// Brings metadata and folders together.
 pub(super) fn reconcile(disk: &Disk, folder: &Path, owned: &Owned, findings: &mut Findings) -> Result<Reconciled> {
     let (mut folders, mut deleted) = look_around(disk, folder)?;
-    let (live, unfinished): (Vec<_>, Vec<_>) =
-        owned.metadata.topics()?.into_iter().partition(|topic| topic.state == TopicState::Live);
+    let is_served = |topic: &TopicRecord| matches!(topic.state, TopicState::Live | TopicState::Extending);
+    let (live, unfinished): (Vec<_>, Vec<_>) = owned.metadata.topics()?.into_iter().partition(is_served);
     deleted.extend(finish(disk, folder, &owned.metadata, &unfinished, &live, &mut folders)?);
     let mut topics = Vec::new();
     for topic in live {

@@ -7,7 +7,7 @@ fn set(key: &str, value: &str) -> Alterations {
     Alterations::Of(vec![Alteration { key: key.into(), operation: Operation::Set, value: Some(value.into()) }])
 }
 
-async fn alter(topics: &Topics, name: &str, key: &str, value: &str) {
+pub(super) async fn alter(topics: &Topics, name: &str, key: &str, value: &str) {
     topics.alter(&Principal::anonymous(), name, set(key, value), false).await.expect("altered");
 }
 

@@ -1,5 +1,5 @@
-//! Cuts the power after every change to the disk while a topic is created, written and deleted, and opens what is
-//! left with the real thing.
+//! Cuts the power after every change to the disk while a topic is created, extended, written and deleted, and opens what
+//! is left with the real thing.
 
 use super::*;
 
@@ -45,4 +45,43 @@ fn check(topics: &Topics, kept: usize, at: &Acknowledged) {
     assert_eq!(topic.partitions.len(), 2, "half a topic after {kept}");
     let is_there = topic.partitions[1].high_watermark() == 1;
     assert!(is_there || kept < at.appended, "an acknowledged record is gone after {kept}");
+}
+
+#[tokio::test]
+async fn a_power_cut_at_any_change_leaves_all_new_partitions_or_none() {
+    let bench = Bench::new().with("log.flush.interval.messages", "1").with("log.index.size.max.bytes", "4096");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 2).await;
+    topic.partitions[1].append(&batch("x")).await.expect("appended");
+    let begun = bench.script.changes().len();
+    let wanted = MorePartitions { topic: "t".into(), count: 5, assignments: None };
+    let topic = topics.extend(&Principal::anonymous(), wanted, false).await.expect("extended");
+    let extended = bench.script.changes().len();
+    topic.partitions[4].append(&batch("y")).await.expect("appended");
+    let appended = bench.script.changes().len();
+    drop((topics, topic));
+    let changes = bench.script.changes();
+    let mut counts = std::collections::BTreeSet::new();
+    for kept in begun..=appended {
+        for is_lossy in [true, false] {
+            let image = bench.folder.path().join(format!("image-{kept}-{is_lossy}"));
+            Script::crash_image(&changes, kept, is_lossy, &bench.data(), &image).expect("an image");
+            // The second start finds what the first one made of it.
+            for start in ["first", "second"] {
+                let topics = bench.open_at(&image).unwrap_or_else(|error| panic!("after {kept} changes: {error}"));
+                let topic = topics.get("t").expect("the topic is there whatever happens");
+                let ends: Vec<i64> = topic.partitions.iter().map(|partition| partition.high_watermark()).collect();
+                let is_extended = ends.starts_with(&[0, 1, 0, 0]) && ends.len() == 5;
+                assert!(ends == [0, 1] || is_extended, "{start} start after {kept}: {ends:?}");
+                assert!(is_extended || kept < extended, "{start} start after {kept}: an extension is undone");
+                assert!(ends.last() == Some(&1) || kept < appended, "{start} start after {kept}: {ends:?}");
+                counts.insert((kept, ends.len()));
+            }
+            let findings = std::fs::read_to_string(image.join("recovery-findings.txt")).unwrap_or_default();
+            assert!(!findings.contains("the folder was missing"), "after {kept}: {findings}");
+            std::fs::remove_dir_all(&image).expect("removed");
+        }
+    }
+    assert!(counts.iter().any(|(kept, count)| *kept < extended && *count == 2), "the commit was never missing");
+    assert!(counts.iter().any(|(kept, count)| *kept < extended && *count == 5), "nothing was ever finished at a start");
 }

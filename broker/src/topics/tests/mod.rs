@@ -2,6 +2,7 @@
 
 mod altering;
 mod crashing;
+mod extending;
 mod flushing;
 mod opening;
 mod producer_ids;

@@ -10,10 +10,10 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::errors::topic_code;
-use super::settings::source_code;
-use super::{Core, RequestContext};
 use crate::config::EffectiveSetting;
+use crate::handlers::errors::topic_code;
+use crate::handlers::settings::source_code;
+use crate::handlers::{Core, RequestContext};
 use crate::topics::{CLUSTER_METADATA, NewTopic, Topic};
 
 /// Creates one topic after the other; a topic is in the metadata by the time of the answer.

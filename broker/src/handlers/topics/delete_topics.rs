@@ -9,8 +9,8 @@ use kafka_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTo
 use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::errors::topic_code;
-use super::{Core, RequestContext};
+use crate::handlers::errors::topic_code;
+use crate::handlers::{Core, RequestContext};
 use crate::names::TopicId;
 use crate::topics::{Topic, TopicError};
 

@@ -1,0 +1,67 @@
+//! CreatePartitions: more partitions for topics, each of which succeeds or fails alone.
+
+use std::collections::HashSet;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TopicName as WireName;
+use kafka_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
+use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::handlers::errors::topic_code;
+use crate::handlers::{Core, RequestContext};
+use crate::topics::MorePartitions;
+
+/// Extends one topic after the other; the new partitions are in the metadata by the time of the answer.
+pub(super) async fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: &CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let (mut seen, mut duplicates) = (HashSet::new(), HashSet::new());
+    for topic in &request.topics {
+        if !seen.insert(topic.name.as_str()) {
+            duplicates.insert(topic.name.as_str());
+        }
+    }
+    let mut results = Vec::with_capacity(request.topics.len());
+    for topic in &request.topics {
+        // A duplicate is reported once, wherever it stands.
+        if !seen.remove(topic.name.as_str()) {
+            continue;
+        }
+        results.push(if duplicates.contains(topic.name.as_str()) {
+            result(&topic.name, ResponseError::InvalidRequest.code(), Some("Duplicate topic name.".into()))
+        } else {
+            extend(core, context, topic, request.validate_only).await
+        });
+    }
+    CreatePartitionsResponse::default().with_results(results)
+}
+
+async fn extend(
+    core: &Core,
+    context: &RequestContext,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> CreatePartitionsTopicResult {
+    match core.topics.extend(&context.principal, wanted(topic), validate_only).await {
+        Ok(_) => result(&topic.name, 0, None),
+        Err(failure) => result(&topic.name, topic_code(&failure).code(), Some(failure.to_string())),
+    }
+}
+
+/// What the room of the topics is asked for; nothing of it points into the request.
+fn wanted(topic: &CreatePartitionsTopic) -> MorePartitions {
+    let assignments = topic.assignments.as_ref().map(|assignments| {
+        assignments.iter().map(|assignment| assignment.broker_ids.iter().map(|id| id.0).collect()).collect()
+    });
+    MorePartitions { topic: topic.name.as_str().to_owned(), count: topic.count, assignments }
+}
+
+fn result(name: &WireName, error_code: i16, sentence: Option<String>) -> CreatePartitionsTopicResult {
+    CreatePartitionsTopicResult::default()
+        .with_name(name.clone())
+        .with_error_code(error_code)
+        .with_error_message(sentence.map(StrBytes::from_string))
+}

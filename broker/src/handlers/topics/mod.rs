@@ -1,0 +1,34 @@
+//! The APIs that make, change and describe topics.
+
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
+mod describe_producers;
+mod describe_topic_partitions;
+
+use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
+
+use super::call::{Answer, Hangup, Head};
+use super::{Core, RequestContext};
+
+/// Answers one request of these APIs.
+pub(super) async fn answer(
+    core: &Core,
+    context: &RequestContext,
+    key: ApiKey,
+    head: Head,
+    body: Bytes,
+) -> Result<Answer, Hangup> {
+    let version = head.version;
+    match key {
+        ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
+        ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
+        ApiKey::CreatePartitions => head.encode(&create_partitions::handle(core, context, &head.decode(body)?).await),
+        ApiKey::DescribeProducers => head.encode(&describe_producers::handle(core, head.decode(body)?)),
+        ApiKey::DescribeTopicPartitions => {
+            head.encode(&describe_topic_partitions::handle(core, context, &head.decode(body)?))
+        }
+        _ => Err(head.has_no_handler()),
+    }
+}
