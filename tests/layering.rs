@@ -79,7 +79,7 @@ fn storage_and_the_foundations_do_not_know_tokio() {
 
 #[test]
 fn handlers_do_not_know_each_other() {
-    let shared = ["mod", "apis", "call", "context", "epochs", "errors", "hurry", "settings", "tests"];
+    let shared = ["mod", "apis", "call", "context", "epochs", "errors", "hurry", "operations", "settings", "tests"];
     for file in library() {
         let inside = file.strip_prefix(sources::root().join("broker/src/handlers")).map(Path::to_owned);
         let Ok(inside) = inside else { continue };
@@ -99,6 +99,27 @@ fn handlers_do_not_know_each_other() {
                     let named = ["handlers", "super"].iter().any(|above| {
                         [":", ";", " as "].iter().any(|end| line.contains(&format!("{above}::{other}{end}")))
                     });
+                    assert!(!named, "{}:{number}: {own} uses {other}", file.display());
+                }
+            }
+        }
+    }
+}
+
+/// Those that share a folder because of their theme, neither.
+#[test]
+fn handlers_of_a_theme_do_not_know_each_other() {
+    let themes = ["access", "cluster", "topics", "transactions"];
+    for theme in themes {
+        let folder = format!("broker/src/handlers/{theme}");
+        let all = sources::children(&folder);
+        assert!(all.len() > 2, "{folder} has nothing in it: {all:?}");
+        for own in all.iter().filter(|own| *own != "mod") {
+            let file = sources::root().join(&folder).join(format!("{own}.rs"));
+            for (number, line) in sources::code_lines(&file) {
+                for other in all.iter().filter(|other| *other != own && *other != "mod") {
+                    let named =
+                        line.contains(&format!("super::{other}")) || line.contains(&format!("{theme}::{other}"));
                     assert!(!named, "{}:{number}: {own} uses {other}", file.display());
                 }
             }

@@ -3,17 +3,23 @@
 //! Apache Kafka is the specification, so the one on the left is a real one. Where we differ from it on purpose, a line in
 //! `tests/kafka/differences.txt` names the step, the field and the reason; every other difference fails.
 
+mod access;
+mod cluster;
 mod configs;
 mod coordinators;
+mod epochs;
 mod fetch;
 mod in_force;
+mod log_dirs;
 mod metadata;
 mod offsets;
 mod page;
+mod partitions;
 mod produce;
 mod producer_ids;
 mod sessions;
 mod topics;
+mod transactions;
 mod versions;
 
 use std::fs;
@@ -43,13 +49,19 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("metadata", metadata::hold),
     ("topics", topics::hold),
     ("configs", configs::hold),
+    ("cluster", cluster::hold),
+    ("partitions", partitions::hold),
+    ("log dirs", log_dirs::hold),
+    ("access", access::hold),
     ("coordinators", coordinators::hold),
+    ("transactions", transactions::hold),
     ("produce", produce::hold),
     ("producer ids", producer_ids::hold),
     ("fetch", fetch::hold),
     ("sessions", sessions::hold),
     ("offsets", offsets::hold),
     ("in force", in_force::hold),
+    ("epochs", epochs::hold),
 ];
 
 /// A difference between two real Kafkas is one that the comparison must overlook, or a conversation that leaves to chance

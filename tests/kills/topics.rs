@@ -1,4 +1,5 @@
-//! Kills while topics are created and deleted: afterwards each is wholly there or wholly gone.
+//! Kills while topics are created, extended and deleted: afterwards each is wholly there or wholly gone, and has as many
+//! partitions as before or all that were wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -15,18 +16,20 @@ use super::kills;
 
 const NAMES: usize = 6;
 
-/// So many that making and deleting a topic takes a while, in which it can be interrupted.
+/// So many that making, extending and deleting a topic takes a while, in which it can be interrupted.
 const MOST_PARTITIONS: usize = 20;
 
-/// What is known of the topics: how many partitions each has, and which ones a kill left open.
+/// What is known of the topics.
 #[derive(Debug, Default)]
 struct Known {
+    /// How many partitions each has.
     partitions: BTreeMap<String, i32>,
-    in_doubt: BTreeSet<String>,
+    /// What a kill left open: how many partitions a topic may have; 0 when it may be gone.
+    in_doubt: Option<(String, [i32; 2])>,
 }
 
 #[test]
-fn after_kills_among_creations_and_deletions_each_topic_is_wholly_there_or_wholly_gone() -> anyhow::Result<()> {
+fn after_kills_among_changes_each_topic_is_wholly_there_or_wholly_gone() -> anyhow::Result<()> {
     let seed = Chance::seed(0x746f_7069);
     eprintln!("CUTAWAY_SEED={seed}");
     let mut chance = Chance::new(seed);
@@ -42,7 +45,7 @@ fn after_kills_among_creations_and_deletions_each_topic_is_wholly_there_or_wholl
     Ok(())
 }
 
-/// Makes and deletes topics; the broker is killed after so many changes, in the middle of the next.
+/// Makes, extends and deletes topics; the broker is killed after so many changes, in the middle of the next.
 fn change_until_killed(
     broker: &mut Broker,
     known: &mut Known,
@@ -67,24 +70,31 @@ fn change_until_killed(
 }
 
 impl Known {
-    /// Makes a topic that is not there, or deletes one that is; false when no answer came.
+    /// Makes a topic that is not there, or extends or deletes one that is; false when no answer came.
     fn change(&mut self, client: &mut Client, chance: &mut Chance) -> anyhow::Result<bool> {
         let name = format!("topic-{}", chance.below(NAMES));
-        let partitions = 1 + i32::try_from(chance.below(MOST_PARTITIONS))?;
-        self.in_doubt.insert(name.clone());
-        let is_there = self.partitions.contains_key(&name);
-        let answer = if is_there { client.delete_topic(&name) } else { client.create_topic(&name, partitions, &[]) };
-        if !is_there {
-            // In doubt it has so many, if any.
-            self.partitions.insert(name.clone(), partitions);
-        }
+        let more = 1 + i32::try_from(chance.below(MOST_PARTITIONS))?;
+        let before = self.partitions.get(&name).copied().unwrap_or(0);
+        let deletes = before > 0 && chance.below(2) == 0;
+        let after = if deletes { 0 } else { before + more };
+        self.in_doubt = Some((name.clone(), [before, after]));
+        let answer = match (before, after) {
+            (_, 0) => client.delete_topic(&name),
+            (0, _) => client.create_topic(&name, after, &[]),
+            _ => client.extend_topic(&name, after),
+        };
         let Ok(code) = answer else { return Ok(false) };
-        ensure!(code == 0, "{name}: error {code}, {}", if is_there { "deleting" } else { "creating" });
-        if is_there {
-            self.partitions.remove(&name);
-        }
-        self.in_doubt.remove(&name);
+        ensure!(code == 0, "{name}: error {code} on the way from {before} partitions to {after}");
+        self.settle(name, after);
+        self.in_doubt = None;
         Ok(true)
+    }
+
+    fn settle(&mut self, name: String, partitions: i32) {
+        match partitions {
+            0 => self.partitions.remove(&name),
+            _ => self.partitions.insert(name, partitions),
+        };
     }
 
     /// Compares with what the broker says and with what is in its folder, and settles what was in doubt.
@@ -96,10 +106,10 @@ impl Known {
                 (topic.name.as_ref().map_or_else(String::new, |name| name.to_string()), topic.partitions.len() as i32)
             })
             .collect();
-        for name in std::mem::take(&mut self.in_doubt) {
-            if !found.contains_key(&name) {
-                self.partitions.remove(&name);
-            }
+        if let Some((name, may_have)) = self.in_doubt.take() {
+            let has = found.get(&name).copied().unwrap_or(0);
+            ensure!(may_have.contains(&has), "{name} may have {may_have:?} partitions, and has {has}");
+            self.settle(name, has);
         }
         ensure!(found == self.partitions, "there should be {:?}, and there is {found:?}", self.partitions);
         let mut folders = BTreeSet::new();

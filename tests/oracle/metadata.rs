@@ -28,6 +28,12 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
         if version >= 8 {
             let authorized = by_name(version, &["meta-a"]).with_include_topic_authorized_operations(true);
             talk.ask("what may be done with a topic", version, &authorized)?;
+            let nowhere = by_name(version, &["meta-none", "bad/name"]).with_include_topic_authorized_operations(true);
+            talk.ask_in_any_order("what may be done with topics that are not there", version, &nowhere)?;
+        }
+        if (8..=10).contains(&version) {
+            let authorized = by_name(version, &["meta-a"]).with_include_cluster_authorized_operations(true);
+            talk.ask("what may be done with the cluster", version, &authorized)?;
         }
     }
     for version in [10, 12, 13] {

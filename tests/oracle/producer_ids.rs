@@ -3,10 +3,11 @@
 use anyhow::Context;
 use cutaway_tests::batches::Batch;
 use cutaway_tests::talk::Talk;
-use kafka_protocol::messages::{InitProducerIdRequest, ProducerId};
+use kafka_protocol::messages::describe_producers_request::TopicRequest;
+use kafka_protocol::messages::{DescribeProducersRequest, InitProducerIdRequest, ProducerId};
 
 use super::produce::Target;
-use super::{make_topic, text};
+use super::{make_topic, text, topic_name};
 
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     let anonymous = anonymous();
@@ -24,7 +25,8 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     talk.ask("an id without a timeout", 4, &anonymous.clone().with_transaction_timeout_ms(0))?;
     let empty = anonymous.clone().with_transactional_id(Some(text("").into()));
     talk.ask("an empty transactional id", 4, &empty)?;
-    sequences(talk)
+    sequences(talk)?;
+    described(talk)
 }
 
 fn sequences(talk: &mut Talk) -> anyhow::Result<()> {
@@ -69,6 +71,35 @@ fn sequences(talk: &mut Talk) -> anyhow::Result<()> {
     send("three records", three(0))?;
     send("the last two of them again", Batch { records: vec![(None, None); 2], ..three(1) })?;
     send("three more", three(3))?;
+    Ok(())
+}
+
+/// Who wrote to a partition, as an operator is told.
+fn described(talk: &mut Talk) -> anyhow::Result<()> {
+    let id = make_topic(talk, "described", 2)?;
+    let target = Target { version: 9, name: "described", id };
+    for batch in [
+        Batch::default(),
+        Batch::of_producer(71, 0, 0),
+        Batch { timestamp: 1_700_000_000_007, records: vec![(None, None); 3], ..Batch::of_producer(71, 0, 1) },
+        Batch::of_producer(72, 5, 9),
+    ] {
+        talk.learn(9, &target.request(0, Some(batch.bytes()))?)?;
+    }
+    let mut ask = |name: &str, topics: &[(&str, &[i32])]| {
+        let topics = topics.iter().map(|(name, partitions)| {
+            TopicRequest::default().with_name(topic_name(name)).with_partition_indexes(partitions.to_vec())
+        });
+        talk.ask_in_any_order(name, 0, &DescribeProducersRequest::default().with_topics(topics.collect()))
+    };
+    ask("the producers of a partition", &[("described", &[0])])?;
+    ask("those of a partition without records", &[("described", &[1])])?;
+    ask("those of a partition twice", &[("described", &[0, 0])])?;
+    ask("those of partitions that are not there", &[("described", &[2, -1])])?;
+    ask("those of topics that are not there", &[("nowhere", &[0, 1]), ("", &[0])])?;
+    ask("those of names that are not allowed", &[("bad/name", &[0]), ("..", &[0]), ("described", &[1])])?;
+    ask("those of no partitions", &[("described", &[])])?;
+    ask("those of no topics", &[])?;
     Ok(())
 }
 

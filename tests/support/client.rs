@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -13,8 +14,8 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    ProduceRequest, TopicName,
+    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, ProduceRequest, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 
@@ -66,6 +67,15 @@ impl Client {
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
         let answer = self.ask(4, &request)?;
         Ok(answer.topics.first().context("the answer speaks of no topic")?.error_code)
+    }
+
+    /// Gives a topic more partitions; returns the error code.
+    pub fn extend_topic(&mut self, name: &str, partitions: i32) -> anyhow::Result<i16> {
+        let topic = CreatePartitionsTopic::default().with_name(TopicName(text(name))).with_count(partitions);
+        let topic = topic.with_assignments(None);
+        let answer =
+            self.ask(3, &CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000))?;
+        Ok(answer.results.first().context("the answer speaks of no topic")?.error_code)
     }
 
     /// Deletes a topic; returns the error code.

@@ -71,6 +71,19 @@ impl Talk {
         Ok(())
     }
 
+    /// As [`Self::ask_bytes`], where the elements of the answer may come in any order.
+    pub fn ask_bytes_in_any_order(
+        &mut self,
+        name: &str,
+        api_key: i16,
+        version: i16,
+        body: &[u8],
+    ) -> anyhow::Result<Value> {
+        let answer = self.ask_bytes(name, api_key, version, body)?;
+        self.steps.last_mut().expect("the step was just noted down").any_order = true;
+        Ok(answer)
+    }
+
     /// As [`Self::ask`], with a body of any bytes.
     pub fn ask_bytes(&mut self, name: &str, api_key: i16, version: i16, body: &[u8]) -> anyhow::Result<Value> {
         let answer = self.exchange(api_key, version, body).with_context(|| format!("{name}, version {version}"))?;
@@ -177,10 +190,21 @@ fn compare(step: &str, path: &str, left: &Value, right: &Value, differences: &mu
 /// What two brokers must have in common in a value: where each makes up its own, only whether there is one.
 fn plain(name: &str, value: &Value) -> Value {
     match (name, value) {
-        ("port" | "sessionId" | "producerId" | "finalizedFeaturesEpoch", Value::Number(number)) => {
-            json!(number.as_i64().map(i64::signum))
+        (
+            "port"
+            | "sessionId"
+            | "producerId"
+            | "finalizedFeaturesEpoch"
+            | "totalBytes"
+            | "usableBytes"
+            | "lastFetchTimestamp"
+            | "lastCaughtUpTimestamp",
+            Value::Number(number),
+        ) => json!(number.as_i64().map(i64::signum)),
+        ("topicId" | "clusterId" | "replicaDirectoryId", Value::String(text)) => {
+            json!(text.chars().any(|character| character != '0'))
         }
-        ("topicId" | "clusterId", Value::String(text)) => json!(text.chars().any(|character| character != '0')),
+        ("logDir", Value::String(path)) => json!(path.starts_with('/')),
         // Timestamps in error messages.
         (_, Value::String(text)) if name.ends_with("rrorMessage") => json!(without_long_numbers(text)),
         _ => value.clone(),

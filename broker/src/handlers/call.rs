@@ -94,11 +94,19 @@ impl Head {
     where
         Response: Encodable + HeaderVersion + Message,
     {
+        self.encode_with(response, &[])
+    }
+
+    /// The same for a version whose last field the message crate does not know yet: here are its bytes.
+    pub(super) fn encode_with<Response>(self, response: &Response, rest: &[u8]) -> Result<Answer, Hangup>
+    where
+        Response: Encodable + HeaderVersion + Message,
+    {
         let version = layout::<Response>(self.version);
         // Header version 1 adds a tag section, which is empty: one byte.
         let tags = Response::header_version(version) >= 1;
         let body_size = response.compute_size(version).map_err(|error| self.refuse(error))?;
-        let size = size_of::<i32>() + usize::from(tags) + body_size;
+        let size = size_of::<i32>() + usize::from(tags) + body_size + rest.len();
         let mut frame = BytesMut::with_capacity(LENGTH_SIZE + size);
         frame.put_i32(i32::try_from(size).map_err(|_| self.refuse("the answer exceeds 2 GiB"))?);
         frame.put_i32(self.correlation_id);
@@ -106,6 +114,7 @@ impl Head {
             frame.put_u8(0);
         }
         response.encode(&mut frame, version).map_err(|error| self.refuse(error))?;
+        frame.put_slice(rest);
         Ok(Answer { parts: vec![Part::Bytes(frame.freeze())] })
     }
 
@@ -138,8 +147,8 @@ impl Hangup {
     }
 }
 
-/// The version whose layout a message has. ListOffsets 11 is newer than the message crate and differs from 10 only
-/// in what a timestamp may mean.
+/// The version whose layout a message has. Two APIs have versions that are newer than the message crate: ListOffsets 11
+/// differs from 10 only in what a timestamp may mean, DescribeLogDirs 5 from 4 by one field of the answer.
 fn layout<M: Message>(version: i16) -> i16 {
     version.min(M::VERSIONS.max)
 }

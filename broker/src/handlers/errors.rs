@@ -1,6 +1,7 @@
 //! What failures are called on the wire: the only place that knows both our errors and Kafka's codes.
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
 use tracing::error;
 
 use crate::journal::PROVOKED;
@@ -38,6 +39,14 @@ pub(super) fn refusal_code(refusal: &Refusal) -> ResponseError {
     }
 }
 
+/// What is said to it where Kafka leaves out sentences that say no more than the code does.
+pub(super) fn topic_sentence(failure: &TopicError) -> Option<StrBytes> {
+    match failure {
+        TopicError::Unknown | TopicError::NoReassignment => None,
+        other => Some(StrBytes::from_string(other.to_string())),
+    }
+}
+
 /// The code of an operation on topics that did not happen.
 pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
     match failure {
@@ -48,7 +57,12 @@ pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
         TopicError::InvalidReplicaAssignment(_) => ResponseError::InvalidReplicaAssignment,
         TopicError::InvalidConfig(_) => ResponseError::InvalidConfig,
         TopicError::InvalidRequest(_) => ResponseError::InvalidRequest,
-        TopicError::Unknown | TopicError::NoSuchTopic(_) => ResponseError::UnknownTopicOrPartition,
+        TopicError::Unknown | TopicError::NotFound(_) | TopicError::NoSuchTopic(_) => {
+            ResponseError::UnknownTopicOrPartition
+        }
+        TopicError::ElectionNotNeeded => ResponseError::ElectionNotNeeded,
+        TopicError::NoReassignment => ResponseError::NoReassignmentInProgress,
+        TopicError::NoSuchLogDir(_) => ResponseError::LogDirNotFound,
         TopicError::UnknownId => ResponseError::UnknownTopicId,
         TopicError::DeletionDisabled => ResponseError::TopicDeletionDisabled,
         TopicError::Storage(failure) => storage_code(failure),

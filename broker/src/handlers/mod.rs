@@ -6,6 +6,7 @@
 //! encodes what it returns. Handlers translate: what may be done to topics, and by whom, is decided in
 //! [`crate::topics`]; what its errors are called on the wire stands in `errors.rs` alone.
 
+mod access;
 mod alter_configs;
 mod api_versions;
 mod apis;
@@ -28,6 +29,7 @@ mod operations;
 mod produce;
 mod settings;
 mod topics;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -127,7 +129,19 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         | ApiKey::CreatePartitions
         | ApiKey::DescribeTopicPartitions
         | ApiKey::DescribeProducers => topics::answer(core, context, api.key, head, body).await,
-        ApiKey::DescribeCluster => cluster::answer(core, context, api.key, head, body).await,
+        ApiKey::AlterReplicaLogDirs
+        | ApiKey::DescribeLogDirs
+        | ApiKey::ElectLeaders
+        | ApiKey::AlterPartitionReassignments
+        | ApiKey::ListPartitionReassignments
+        | ApiKey::DescribeQuorum
+        | ApiKey::DescribeCluster => cluster::answer(core, context, api.key, head, body),
+        ApiKey::DescribeAcls
+        | ApiKey::CreateAcls
+        | ApiKey::DeleteAcls
+        | ApiKey::DescribeClientQuotas
+        | ApiKey::DescribeUserScramCredentials => access::answer(api.key, head, body),
+        ApiKey::DescribeTransactions | ApiKey::ListTransactions => transactions::answer(api.key, head, body),
         _ => Err(head.has_no_handler()),
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::AlterationError;
 use crate::names::TopicName;
 
-/// Why a topic is not created, altered, extended or deleted; the sentences are Kafka's.
+/// Why a topic is not created, altered, extended, deleted or put elsewhere; the sentences are Kafka's.
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
     /// INVALID_TOPIC_EXCEPTION (17).
@@ -36,6 +36,18 @@ pub enum TopicError {
     /// UNKNOWN_TOPIC_ID (100).
     #[error("This server does not host this topic ID.")]
     UnknownId,
+    /// UNKNOWN_TOPIC_OR_PARTITION (3), where Kafka says more.
+    #[error("{0}")]
+    NotFound(String),
+    /// ELECTION_NOT_NEEDED (84).
+    #[error("Leader election not needed for topic partition.")]
+    ElectionNotNeeded,
+    /// NO_REASSIGNMENT_IN_PROGRESS (85).
+    #[error("No partition reassignment is in progress.")]
+    NoReassignment,
+    /// LOG_DIR_NOT_FOUND (57).
+    #[error("Log dir {0} is not found in the config.")]
+    NoSuchLogDir(String),
     /// TOPIC_DELETION_DISABLED (73).
     #[error("Topic deletion is disabled.")]
     DeletionDisabled,

@@ -15,6 +15,7 @@ mod flush;
 mod folder;
 mod partition;
 mod registry;
+mod replicas;
 mod run;
 mod upkeep;
 mod waiter;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinError};
+use uuid::Uuid;
 
 use self::folder::{DataFolder, automatic, remove_later};
 use crate::clock::Clock;
@@ -144,6 +146,16 @@ impl Topics {
     /// The broker's settings as they are now.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.folder.config.now()
+    }
+
+    /// The id of the data folder (KIP-858); zero for one that was made before folders had ids.
+    pub fn directory_id(&self) -> Uuid {
+        self.folder.directory_id
+    }
+
+    /// The number of this start of the broker, from 0.
+    pub fn run(&self) -> i64 {
+        self.folder.upkeep.run.number
     }
 
     /// The topic of a name.

@@ -8,7 +8,7 @@ use kafka_protocol::messages::create_partitions_request::{CreatePartitionsReques
 use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 use kafka_protocol::protocol::StrBytes;
 
-use crate::handlers::errors::topic_code;
+use crate::handlers::errors::{topic_code, topic_sentence};
 use crate::handlers::{Core, RequestContext};
 use crate::topics::MorePartitions;
 
@@ -31,7 +31,11 @@ pub(super) async fn handle(
             continue;
         }
         results.push(if duplicates.contains(topic.name.as_str()) {
-            result(&topic.name, ResponseError::InvalidRequest.code(), Some("Duplicate topic name.".into()))
+            result(
+                &topic.name,
+                ResponseError::InvalidRequest.code(),
+                Some(StrBytes::from_static_str("Duplicate topic name.")),
+            )
         } else {
             extend(core, context, topic, request.validate_only).await
         });
@@ -47,7 +51,7 @@ async fn extend(
 ) -> CreatePartitionsTopicResult {
     match core.topics.extend(&context.principal, wanted(topic), validate_only).await {
         Ok(_) => result(&topic.name, 0, None),
-        Err(failure) => result(&topic.name, topic_code(&failure).code(), Some(failure.to_string())),
+        Err(failure) => result(&topic.name, topic_code(&failure).code(), topic_sentence(&failure)),
     }
 }
 
@@ -59,9 +63,9 @@ fn wanted(topic: &CreatePartitionsTopic) -> MorePartitions {
     MorePartitions { topic: topic.name.as_str().to_owned(), count: topic.count, assignments }
 }
 
-fn result(name: &WireName, error_code: i16, sentence: Option<String>) -> CreatePartitionsTopicResult {
+fn result(name: &WireName, error_code: i16, sentence: Option<StrBytes>) -> CreatePartitionsTopicResult {
     CreatePartitionsTopicResult::default()
         .with_name(name.clone())
         .with_error_code(error_code)
-        .with_error_message(sentence.map(StrBytes::from_string))
+        .with_error_message(sentence)
 }

@@ -8,8 +8,10 @@
 mod descriptors;
 mod owner;
 mod script;
+mod space;
 
 pub use script::{Change, Script};
+pub use space::Space;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IoSlice};

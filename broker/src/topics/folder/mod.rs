@@ -43,7 +43,7 @@ use crate::config::{BrokerConfig, LiveConfig, TopicConfig};
 use crate::journal::Journal;
 use crate::names::{TopicName, TopicPartition};
 use crate::storage::checkpoint::identity::{CLEAN_SHUTDOWN_FILE, render_clean_shutdown};
-use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::disk::{Disk, DiskFile, Space};
 use crate::storage::log::LogOptions;
 use crate::storage::metadata::{Metadata, TopicRecord};
 use crate::storage::{Error, Result};
@@ -56,6 +56,7 @@ pub(super) struct DataFolder {
     pub(super) config: LiveConfig,
     journal: Journal,
     pub(super) cluster_id: String,
+    pub(super) directory_id: Uuid,
     metadata: Arc<Metadata>,
     pub(super) registry: Registry,
     pub(super) upkeep: Arc<Upkeep>,
@@ -110,6 +111,11 @@ impl DataFolder {
         let gone = "it was removed or replaced while the broker runs, and what is written now is lost when it stops: \
                     restart it";
         Err(refused(&self.path, gone))
+    }
+
+    /// How much room there is.
+    pub(super) fn space(&self) -> Result<Space> {
+        self.disk.space(&self.path)
     }
 
     fn changes(&self) -> MutexGuard<'_, Changes> {

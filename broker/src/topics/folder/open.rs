@@ -71,7 +71,7 @@ impl DataFolder {
         let reconciled = reconcile::reconcile(&disk, &path, &owned, &mut findings)?;
         let Reconciled { topics, deleted } = reconciled;
         let history = History::read(&disk, &path, &mut findings)?;
-        let Owned { metadata, cluster_id, run, .. } = owned;
+        let Owned { metadata, cluster_id, directory_id, run, .. } = owned;
         let config = with_altered(config, &metadata, &path, &mut findings)?;
         let folder = DataFolder {
             upkeep: Arc::new(Upkeep::new(clock.clone(), run)),
@@ -80,6 +80,7 @@ impl DataFolder {
             config: LiveConfig::new(config),
             journal,
             cluster_id,
+            directory_id,
             metadata,
             registry: Registry::default(),
             changes: Mutex::new(Changes::default()),

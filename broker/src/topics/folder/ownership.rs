@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::findings::Findings;
 use super::refused;
 use crate::clock::TimestampMs;
@@ -20,6 +22,8 @@ use crate::topics::run::Run;
 pub(super) struct Owned {
     pub(super) metadata: Arc<Metadata>,
     pub(super) cluster_id: String,
+    /// The folder's id; zero if it has none.
+    pub(super) directory_id: Uuid,
     pub(super) run: Run,
     pub(super) origin: Origin,
 }
@@ -51,22 +55,25 @@ pub(super) fn claim(
     }
     let was_there = disk.exists(&folder.join(METADATA_FILE));
     let metadata = open_metadata(disk, folder, meta.as_ref(), now_ms, findings)?;
+    let made = TopicId::random();
+    let stored = meta.as_ref().map(|meta| TopicId::parse(&meta.directory_id).map_or(Uuid::nil(), TopicId::uuid));
+    let directory_id = stored.unwrap_or(made.uuid());
     let owned = match metadata {
         Some(metadata) => {
             let cluster_id = metadata.cluster_id()?;
             let metadata = Arc::new(metadata);
-            Owned { run: Run::begin(&metadata)?, metadata, cluster_id, origin: Origin::Kept }
+            Owned { run: Run::begin(&metadata)?, metadata, cluster_id, directory_id, origin: Origin::Kept }
         }
         None => {
             let cluster_id = meta.as_ref().map_or_else(random_id, |meta| meta.cluster_id.clone());
             let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0 };
             let metadata = Arc::new(Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?);
             let origin = if was_there { Origin::Replaced } else { Origin::Missing };
-            Owned { run: Run::first(&metadata), metadata, cluster_id, origin }
+            Owned { run: Run::first(&metadata), metadata, cluster_id, directory_id, origin }
         }
     };
     if meta.is_none() {
-        let meta = MetaProperties { cluster_id: owned.cluster_id.clone(), node_id, directory_id: random_id() };
+        let meta = MetaProperties { cluster_id: owned.cluster_id.clone(), node_id, directory_id: made.to_string() };
         meta.write(disk, &meta_path, now_ms)?;
     }
     Ok(owned)

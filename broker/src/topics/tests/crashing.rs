@@ -77,6 +77,9 @@ async fn a_power_cut_at_any_change_leaves_all_new_partitions_or_none() {
                 assert!(ends.last() == Some(&1) || kept < appended, "{start} start after {kept}: {ends:?}");
                 counts.insert((kept, ends.len()));
             }
+            let metadata = Metadata::open(&Disk::default(), &image.join(METADATA_FILE), None).expect("opened");
+            let states: Vec<_> = metadata.topics().expect("readable").iter().map(|topic| topic.state).collect();
+            assert_eq!(states, [TopicState::Live], "after {kept}");
             let findings = std::fs::read_to_string(image.join("recovery-findings.txt")).unwrap_or_default();
             assert!(!findings.contains("the folder was missing"), "after {kept}: {findings}");
             std::fs::remove_dir_all(&image).expect("removed");

@@ -1,0 +1,81 @@
+//! DescribeQuorum: who keeps the cluster's metadata. That is this node alone, and not in a log: the offsets are 0.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId;
+use kafka_protocol::messages::describe_quorum_request::DescribeQuorumRequest;
+use kafka_protocol::messages::describe_quorum_response::{
+    DescribeQuorumResponse, Listener, Node, PartitionData, ReplicaState, TopicData,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::handlers::{Core, RequestContext};
+use crate::topics::CLUSTER_METADATA;
+
+/// The first version with folders, listeners and sentences.
+const NODES_FROM: i16 = 2;
+
+/// What Kafka says to UNKNOWN_TOPIC_OR_PARTITION.
+const UNKNOWN: &str = "This server does not host this topic-partition.";
+
+/// Tells of the one partition that a quorum has; a request for anything else, or for more, gets nothing.
+pub(super) fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: DescribeQuorumRequest,
+    version: i16,
+) -> DescribeQuorumResponse {
+    let is_asked_for = match &request.topics[..] {
+        [topic] => {
+            topic.topic_name.as_str() == CLUSTER_METADATA
+                && matches!(&topic.partitions[..], [partition] if partition.partition_index == 0)
+        }
+        _ => false,
+    };
+    if !is_asked_for {
+        return refuse(request, version);
+    }
+    let partition = PartitionData::default()
+        .with_leader_id(BrokerId(context.node))
+        // Every start elects this node anew.
+        .with_leader_epoch(i32::try_from(core.topics.run() + 1).unwrap_or(i32::MAX))
+        .with_current_voters(vec![this_node(core, context, version)]);
+    let topic =
+        TopicData::default().with_topic_name(request.topics[0].topic_name.clone()).with_partitions(vec![partition]);
+    let response = DescribeQuorumResponse::default().with_topics(vec![topic]);
+    if version < NODES_FROM {
+        return response;
+    }
+    let endpoint = &context.endpoint;
+    let listener = Listener::default()
+        .with_name(StrBytes::from_string(endpoint.listener.clone()))
+        .with_host(StrBytes::from_string(endpoint.host.clone()))
+        .with_port(endpoint.port);
+    response.with_nodes(vec![Node::default().with_node_id(BrokerId(context.node)).with_listeners(vec![listener])])
+}
+
+/// A leader is never behind itself.
+fn this_node(core: &Core, context: &RequestContext, version: i16) -> ReplicaState {
+    let now_ms = core.clock.now_ms();
+    let state = ReplicaState::default()
+        .with_replica_id(BrokerId(context.node))
+        .with_last_fetch_timestamp(now_ms)
+        .with_last_caught_up_timestamp(now_ms);
+    if version >= NODES_FROM { state.with_replica_directory_id(core.topics.directory_id()) } else { state }
+}
+
+fn refuse(request: DescribeQuorumRequest, version: i16) -> DescribeQuorumResponse {
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            let refused = PartitionData::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(ResponseError::UnknownTopicOrPartition.code());
+            if version >= NODES_FROM {
+                refused.with_error_message(Some(StrBytes::from_static_str(UNKNOWN)))
+            } else {
+                refused
+            }
+        });
+        TopicData::default().with_partitions(partitions.collect()).with_topic_name(topic.topic_name)
+    });
+    DescribeQuorumResponse::default().with_topics(topics.collect())
+}
