@@ -184,6 +184,13 @@ mod tests {
     }
 
     #[test]
+    fn a_topic_that_grows_is_told() {
+        let (topic, topic_id, by) = ("t".into(), "i".into(), "User:ANONYMOUS".into());
+        let told = Story::default().lines(0, &Event::TopicExtended { topic, topic_id, partitions: 3, by });
+        assert_eq!(told, ["topic t extended to 3 partitions by User:ANONYMOUS"]);
+    }
+
+    #[test]
     fn at_most_so_many_lines_a_second() {
         let mut story = Story::default();
         let deleted = |topic: &str| Event::TopicDeleted { topic: topic.into(), topic_id: "i".into(), by: "b".into() };

@@ -46,3 +46,41 @@ fn respond(wanted: &OffsetForLeaderPartition, outcome: Result<EpochEnd, Response
         .with_leader_epoch(end.epoch)
         .with_end_offset(end.end_offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::OffsetForLeaderEpochRequest;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::handlers::tests::{ask, core_at, create, produce, records, wire};
+
+    #[tokio::test]
+    async fn every_start_ends_the_epoch_before() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for start in 0..3 {
+            let core = core_at(folder.path(), |_| {});
+            if start == 0 {
+                create(&core, "t").await;
+            }
+            // The second start writes nothing.
+            for _ in (0..2).filter(|_| start != 1) {
+                let answer = ask(&core, &produce("t", Uuid::nil(), 9, Some(records(&[b"value"]))), 9).await;
+                assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+            }
+        }
+        let core = core_at(folder.path(), |_| {});
+        let asked = [(-1, 0), (-1, 1), (-1, 2), (-1, 3), (-1, 4), (-1, -1), (3, 0), (2, 0), (4, 0)];
+        let partitions = asked.map(|(current, epoch)| {
+            OffsetForLeaderPartition::default().with_current_leader_epoch(current).with_leader_epoch(epoch)
+        });
+        let topic = OffsetForLeaderTopic::default().with_topic(wire("t")).with_partitions(partitions.to_vec());
+        let answer = ask(&core, &OffsetForLeaderEpochRequest::default().with_topics(vec![topic]), 4).await;
+        let ends = answer.topics[0].partitions.iter().map(|end| (end.error_code, end.leader_epoch, end.end_offset));
+        let (fenced, unknown) = ((74, -1, -1), (75, -1, -1));
+        assert_eq!(
+            ends.collect::<Vec<_>>(),
+            [(0, 0, 2), (0, 0, 2), (0, 2, 4), (0, 3, 4), (0, -1, -1), (0, -1, -1), (0, 0, 2), fenced, unknown]
+        );
+    }
+}

@@ -154,8 +154,7 @@ impl Writer<'_> {
         topic: &Arc<Topic>,
         wanted: PartitionProduceData,
     ) -> Result<Begun, PartitionProduceResponse> {
-        let index = usize::try_from(wanted.index).ok();
-        let Some(partition) = index.and_then(|index| topic.partitions.get(index)) else {
+        let Some(partition) = topic.partition(wanted.index) else {
             return Err(refused(ResponseError::UnknownTopicOrPartition));
         };
         // Kafka never answers a null record set (a bug in it); to us it is one without a batch.

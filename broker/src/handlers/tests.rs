@@ -2,6 +2,8 @@
 //!
 //! What a broker needs in other rooms' tests of handlers stands here as well.
 
+use std::path::Path;
+
 use bytes::{Buf, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
@@ -21,12 +23,17 @@ use crate::storage::batch::{BatchBuilder, Compression};
 /// A core in a folder of its own, which is removed with it.
 pub(crate) fn core_in_folder(change: impl FnOnce(&mut BrokerConfig)) -> (Arc<Core>, TempDir) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut config = BrokerConfig { log_dir: folder.path().to_owned(), ..BrokerConfig::default() };
+    (core_at(folder.path(), change), folder)
+}
+
+/// A core in a folder that may have been another's before.
+pub(crate) fn core_at(folder: &Path, change: impl FnOnce(&mut BrokerConfig)) -> Arc<Core> {
+    let mut config = BrokerConfig { log_dir: folder.to_owned(), ..BrokerConfig::default() };
     change(&mut config);
     let (config, clock, journal) = (Arc::new(config), Clock::system(), Journal::default());
     let disk = crate::storage::disk::Disk::default();
-    let topics = Topics::open(disk, clock.clone(), config, journal.clone()).expect("an empty folder");
-    (Arc::new(Core::new(topics, clock, journal)), folder)
+    let topics = Topics::open(disk, clock.clone(), config, journal.clone()).expect("the folder opens");
+    Arc::new(Core::new(topics, clock, journal))
 }
 
 /// A client on the loopback.

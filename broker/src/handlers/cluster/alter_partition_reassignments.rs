@@ -10,15 +10,11 @@ use kafka_protocol::messages::alter_partition_reassignments_response::{
 use crate::handlers::errors::{topic_code, topic_sentence};
 use crate::handlers::{Core, RequestContext};
 
-/// The first version that may forbid another replication factor.
-const FACTOR_CHANGE_FROM: i16 = 1;
-
 /// Each partition succeeds or fails alone.
 pub(super) fn handle(
     core: &Core,
     context: &RequestContext,
     request: &AlterPartitionReassignmentsRequest,
-    version: i16,
 ) -> AlterPartitionReassignmentsResponse {
     if request.topics.is_empty() {
         return AlterPartitionReassignmentsResponse::default();
@@ -29,7 +25,7 @@ pub(super) fn handle(
     });
     AlterPartitionReassignmentsResponse::default()
         .with_error_message(None)
-        .with_allow_replication_factor_change(version < FACTOR_CHANGE_FROM || request.allow_replication_factor_change)
+        .with_allow_replication_factor_change(request.allow_replication_factor_change)
         .with_responses(responses.collect())
 }
 

@@ -1,7 +1,6 @@
 //! DescribeLogDirs: how much is in the data folder, how much of it each partition has, and how much room there is.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use kafka_protocol::messages::TopicName as WireName;
@@ -16,9 +15,6 @@ use crate::handlers::call::{Answer, Hangup, Head};
 use crate::handlers::errors::storage_code;
 use crate::topics::Topic;
 
-/// The first version that tells how much room there is.
-const SPACE_FROM: i16 = 4;
-
 /// The first version that tells whether a folder is cordoned, which the message crate does not know yet.
 const CORDONED_FROM: i16 = 5;
 
@@ -28,44 +24,38 @@ const NOT_CORDONED: &[u8] = &[0];
 
 /// Describes the one folder that there is.
 pub(super) fn handle(core: &Core, head: Head, body: Bytes) -> Result<Answer, Hangup> {
-    let response =
-        DescribeLogDirsResponse::default().with_results(vec![describe(core, &head.decode(body)?, head.version)]);
+    let response = DescribeLogDirsResponse::default().with_results(vec![describe(core, &head.decode(body)?)]);
     head.encode_with(&response, if head.version >= CORDONED_FROM { NOT_CORDONED } else { &[] })
 }
 
-fn describe(core: &Core, request: &DescribeLogDirsRequest, version: i16) -> DescribeLogDirsResult {
+fn describe(core: &Core, request: &DescribeLogDirsRequest) -> DescribeLogDirsResult {
     let result = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(core.topics.log_dir()));
     let space = match core.topics.space() {
         Ok(space) => space,
         Err(failure) => return result.with_error_code(storage_code(&failure).code()),
     };
-    let topics = match &request.topics {
-        None => core.topics.list().iter().map(|topic| sizes(topic, None)).collect(),
-        Some(_) => wanted(request)
-            .into_iter()
-            .filter_map(|(name, numbers)| core.topics.get(name).map(|topic| sizes(&topic, Some(&numbers))))
-            .collect::<Vec<_>>(),
+    let mut topics: Vec<_> = if request.topics.is_some() {
+        let found = wanted(request).into_iter().filter_map(|(name, numbers)| Some((core.topics.get(name)?, numbers)));
+        found.map(|(topic, numbers)| sizes(&topic, |number| numbers.contains(&number))).collect()
+    } else {
+        core.topics.list().iter().map(|topic| sizes(topic, |_| true)).collect()
     };
-    let result = result.with_topics(topics.into_iter().filter(|topic| !topic.partitions.is_empty()).collect());
-    if version < SPACE_FROM {
-        return result;
-    }
+    topics.retain(|topic| !topic.partitions.is_empty());
     let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    result.with_total_bytes(count(space.total)).with_usable_bytes(count(space.usable))
+    result.with_topics(topics).with_total_bytes(count(space.total)).with_usable_bytes(count(space.usable))
 }
 
 /// Every partition that is asked for, once, however often it stands in the request.
-fn wanted(request: &DescribeLogDirsRequest) -> HashMap<&str, HashSet<i32>> {
-    let mut wanted: HashMap<&str, HashSet<i32>> = HashMap::new();
+fn wanted(request: &DescribeLogDirsRequest) -> BTreeMap<&str, HashSet<i32>> {
+    let mut wanted: BTreeMap<&str, HashSet<i32>> = BTreeMap::new();
     for topic in request.topics.iter().flatten() {
         wanted.entry(topic.topic.as_str()).or_default().extend(&topic.partitions);
     }
     wanted
 }
 
-/// The sizes of a topic's partitions, or of these of them. A replica that leads lags behind nobody.
-fn sizes(topic: &Arc<Topic>, numbers: Option<&HashSet<i32>>) -> DescribeLogDirsTopic {
-    let is_wanted = |number: i32| numbers.is_none_or(|numbers| numbers.contains(&number));
+/// The sizes of those of a topic's partitions that are wanted. A replica that leads lags behind nobody.
+fn sizes(topic: &Topic, is_wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic {
     let partitions = topic.partitions.iter().filter(|partition| is_wanted(partition.id().partition)).map(|partition| {
         DescribeLogDirsPartition::default()
             .with_partition_index(partition.id().partition)

@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use crate::handlers::{Core, RequestContext};
 use crate::topics::CLUSTER_METADATA;
 
-/// The first version with folders, listeners and sentences.
+/// The first version with folders and listeners.
 const NODES_FROM: i16 = 2;
 
 /// What Kafka says to UNKNOWN_TOPIC_OR_PARTITION.
@@ -32,7 +32,7 @@ pub(super) fn handle(
         _ => false,
     };
     if !is_asked_for {
-        return refuse(request, version);
+        return refuse(request);
     }
     let partition = PartitionData::default()
         .with_leader_id(BrokerId(context.node))
@@ -63,17 +63,13 @@ fn this_node(core: &Core, context: &RequestContext, version: i16) -> ReplicaStat
     if version >= NODES_FROM { state.with_replica_directory_id(core.topics.directory_id()) } else { state }
 }
 
-fn refuse(request: DescribeQuorumRequest, version: i16) -> DescribeQuorumResponse {
+fn refuse(request: DescribeQuorumRequest) -> DescribeQuorumResponse {
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|partition| {
-            let refused = PartitionData::default()
+            PartitionData::default()
                 .with_partition_index(partition.partition_index)
-                .with_error_code(ResponseError::UnknownTopicOrPartition.code());
-            if version >= NODES_FROM {
-                refused.with_error_message(Some(StrBytes::from_static_str(UNKNOWN)))
-            } else {
-                refused
-            }
+                .with_error_code(ResponseError::UnknownTopicOrPartition.code())
+                .with_error_message(Some(StrBytes::from_static_str(UNKNOWN)))
         });
         TopicData::default().with_partitions(partitions.collect()).with_topic_name(topic.topic_name)
     });

@@ -9,26 +9,19 @@ use kafka_protocol::protocol::StrBytes;
 use crate::handlers::errors::topic_code;
 use crate::handlers::{Core, RequestContext};
 
-/// The first version with a kind of election, and with an error of the whole request.
-const ELECTION_TYPES_FROM: i16 = 1;
-
-/// The replica that stands first; any replica, even one that lost records.
+/// The replica that stands first; any replica, even one that lost records. Version 0 knows only the first, and has no place
+/// for an error of the whole request.
 const PREFERRED: i8 = 0;
 const UNCLEAN: i8 = 1;
 
 /// Each partition is answered alone.
-pub(super) fn handle(
-    core: &Core,
-    context: &RequestContext,
-    request: &ElectLeadersRequest,
-    version: i16,
-) -> ElectLeadersResponse {
+pub(super) fn handle(core: &Core, context: &RequestContext, request: &ElectLeadersRequest) -> ElectLeadersResponse {
     let is_known = matches!(request.election_type, PREFERRED | UNCLEAN);
     let Some(topics) = &request.topic_partitions else {
         // Of all partitions only those are told of that get another leader, and that is none.
         let topics = core.topics.list();
         let none = topics.iter().map(|topic| result(&wire_name(topic.name.as_str()), Vec::new()));
-        return respond(if is_known { none.collect() } else { Vec::new() }, is_known, version);
+        return respond(if is_known { none.collect() } else { Vec::new() }, is_known);
     };
     if topics.is_empty() {
         return ElectLeadersResponse::default();
@@ -50,13 +43,12 @@ pub(super) fn handle(
         };
         result(&topic.topic, topic.partitions.iter().map(elect).collect())
     });
-    respond(results.collect(), is_known, version)
+    respond(results.collect(), is_known)
 }
 
-fn respond(results: Vec<ReplicaElectionResult>, is_known: bool, version: i16) -> ElectLeadersResponse {
-    let tells_error = !is_known && version >= ELECTION_TYPES_FROM;
+fn respond(results: Vec<ReplicaElectionResult>, is_known: bool) -> ElectLeadersResponse {
     ElectLeadersResponse::default()
-        .with_error_code(if tells_error { ResponseError::InvalidRequest.code() } else { 0 })
+        .with_error_code(if is_known { 0 } else { ResponseError::InvalidRequest.code() })
         .with_replica_election_results(results)
 }
 

@@ -26,9 +26,9 @@ pub(super) fn answer(
     match key {
         ApiKey::AlterReplicaLogDirs => head.encode(&alter_replica_log_dirs::handle(core, context, &head.decode(body)?)),
         ApiKey::DescribeLogDirs => describe_log_dirs::handle(core, head, body),
-        ApiKey::ElectLeaders => head.encode(&elect_leaders::handle(core, context, &head.decode(body)?, version)),
+        ApiKey::ElectLeaders => head.encode(&elect_leaders::handle(core, context, &head.decode(body)?)),
         ApiKey::AlterPartitionReassignments => {
-            head.encode(&alter_partition_reassignments::handle(core, context, &head.decode(body)?, version))
+            head.encode(&alter_partition_reassignments::handle(core, context, &head.decode(body)?))
         }
         ApiKey::ListPartitionReassignments => head.encode(&list_partition_reassignments::handle(&head.decode(body)?)),
         ApiKey::DescribeQuorum => head.encode(&describe_quorum::handle(core, context, head.decode(body)?, version)),

@@ -170,8 +170,7 @@ fn find_partition<'a>(topic: Option<&'a Arc<Topic>>, key: &PartitionKey) -> Resu
             TopicKey::Id(_) => ResponseError::UnknownTopicId,
         });
     };
-    let index = usize::try_from(key.index).ok();
-    index.and_then(|index| topic.partitions.get(index)).ok_or(ResponseError::UnknownTopicOrPartition)
+    topic.partition(key.index).ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 impl Pass {
