@@ -6,6 +6,10 @@ pub const MAX_FRAME_BYTES_EXCEPT_PRODUCE: usize = 16 * 1024 * 1024;
 /// The most elements that all arrays of one request may have together; each becomes a struct in memory.
 pub const MAX_REQUEST_ELEMENTS: usize = 100_000;
 
+/// The most bytes of a name that a sentence repeats. A client may make up one of 32 KB, and ask for 100 000 partitions of
+/// it, each of which gets a sentence of its own.
+pub const MAX_REPEATED_BYTES: usize = 512;
+
 /// A frame that has begun must be whole within this time, or its connection is closed.
 pub const FRAME_TIMEOUT_MS: u64 = 30_000;
 

@@ -160,3 +160,28 @@ async fn the_data_folder_is_told_with_the_partitions_that_are_asked_for() {
         assert!(describe_log_dirs(&core, version, "nowhere").await.results[0].topics.is_empty());
     }
 }
+
+#[tokio::test]
+async fn sentences_about_partitions_do_not_repeat_names_without_end() {
+    let (core, _folder) = core_in_folder(|_| {});
+    let (long, partitions) = (wire(&"é".repeat(16_000)), 0..1000);
+    let mut sentences = Vec::new();
+    let topic = TopicPartitions::default().with_topic(long.clone()).with_partitions(partitions.clone().collect());
+    let elections = ask(&core, &ElectLeadersRequest::default().with_topic_partitions(Some(vec![topic])), 2).await;
+    let results = elections.replica_election_results.into_iter().flat_map(|topic| topic.partition_result);
+    sentences.extend(results.map(|partition| partition.error_message));
+    let partition = |index| ReassignablePartition::default().with_partition_index(index).with_replicas(None);
+    let topic = ReassignableTopic::default().with_name(long.clone());
+    let topic = topic.with_partitions(partitions.clone().map(partition).collect());
+    let request = AlterPartitionReassignmentsRequest::default().with_topics(vec![topic]);
+    let results = ask(&core, &request, 1).await.responses.into_iter().flat_map(|topic| topic.partitions);
+    sentences.extend(results.map(|partition| partition.error_message));
+    let topic = ProducersOf::default().with_name(long).with_partition_indexes(partitions.collect());
+    let answer = ask(&core, &DescribeProducersRequest::default().with_topics(vec![topic]), 0).await;
+    sentences
+        .extend(answer.topics.into_iter().flat_map(|topic| topic.partitions).map(|partition| partition.error_message));
+    assert_eq!(sentences.len(), 3000);
+    for sentence in sentences {
+        assert!((100..600).contains(&sentence.expect("a sentence").len()));
+    }
+}

@@ -62,7 +62,7 @@ pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
         }
         TopicError::ElectionNotNeeded => ResponseError::ElectionNotNeeded,
         TopicError::NoReassignment => ResponseError::NoReassignmentInProgress,
-        TopicError::NoSuchLogDir(_) => ResponseError::LogDirNotFound,
+        TopicError::NoSuchLogDir => ResponseError::LogDirNotFound,
         TopicError::UnknownId => ResponseError::UnknownTopicId,
         TopicError::DeletionDisabled => ResponseError::TopicDeletionDisabled,
         TopicError::Storage(failure) => storage_code(failure),

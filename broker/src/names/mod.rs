@@ -4,8 +4,10 @@
 //! and after, [`Principal`] says who asks. Each owns its bytes: a name kept from a request does not pin the frame
 //! that it came in.
 
+mod brief;
 mod principal;
 mod topic;
 
+pub use brief::brief;
 pub use principal::Principal;
 pub use topic::{InvalidTopicName, TopicId, TopicName, TopicPartition};

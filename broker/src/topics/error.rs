@@ -46,8 +46,8 @@ pub enum TopicError {
     #[error("No partition reassignment is in progress.")]
     NoReassignment,
     /// LOG_DIR_NOT_FOUND (57).
-    #[error("Log dir {0} is not found in the config.")]
-    NoSuchLogDir(String),
+    #[error("The user-specified log directory is not found in the broker config.")]
+    NoSuchLogDir,
     /// TOPIC_DELETION_DISABLED (73).
     #[error("Topic deletion is disabled.")]
     DeletionDisabled,

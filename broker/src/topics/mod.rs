@@ -160,6 +160,10 @@ impl Topics {
 
     /// The topic of a name.
     pub fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        // What cannot be a name need not be hashed, which takes a while for 32 KB and is asked for each partition.
+        if name.len() > TopicName::MAX_LENGTH {
+            return None;
+        }
         self.folder.registry.get(name)
     }
 

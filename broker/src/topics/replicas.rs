@@ -6,12 +6,18 @@ use std::path::absolute;
 
 use super::creation::check_replicas;
 use super::{TopicError, Topics};
-use crate::names::Principal;
+use crate::config::limits::MAX_REPEATED_BYTES;
+use crate::names::{Principal, brief};
 use crate::storage;
 use crate::storage::disk::Space;
 
 /// Kafka gives a replica that moves a folder with a longer name: the partition's, a dot, 32 hexadecimal digits, `-future`.
 const LONGEST_MOVING_NAME: usize = 255 - 40;
+
+/// The sentence on a topic that is not there.
+fn not_found(before: &str, name: &str, after: &str) -> TopicError {
+    TopicError::NotFound(format!("{before}{}{after}", brief(name, MAX_REPEATED_BYTES)))
+}
 
 impl Topics {
     /// The data folder by its absolute path, as Kafka names it.
@@ -34,8 +40,7 @@ impl Topics {
         partition: i32,
         replicas: Option<&[i32]>,
     ) -> Result<(), TopicError> {
-        let found = self.get(topic);
-        let found = found.ok_or_else(|| TopicError::NotFound(format!("Unable to find a topic named {topic}.")))?;
+        let found = self.get(topic).ok_or_else(|| not_found("Unable to find a topic named ", topic, "."))?;
         if found.partition(partition).is_none() {
             return Err(TopicError::NotFound(format!("Unable to find partition {topic}:{partition}.")));
         }
@@ -44,7 +49,7 @@ impl Topics {
 
     /// Elects the leader of a partition anew.
     pub fn elect_leader(&self, _principal: &Principal, topic: &str, partition: i32) -> Result<(), TopicError> {
-        let found = self.get(topic).ok_or_else(|| TopicError::NotFound(format!("No such topic as {topic}")))?;
+        let found = self.get(topic).ok_or_else(|| not_found("No such topic as ", topic, ""))?;
         match found.partition(partition) {
             Some(_) => Err(TopicError::ElectionNotNeeded),
             None => Err(TopicError::NotFound(format!("No such partition as {topic}-{partition}"))),
@@ -59,11 +64,11 @@ impl Topics {
         partition: i32,
         log_dir: &str,
     ) -> Result<(), TopicError> {
-        if format!("{topic}-{partition}").len() > LONGEST_MOVING_NAME {
+        if topic.len() > LONGEST_MOVING_NAME || format!("{topic}-{partition}").len() > LONGEST_MOVING_NAME {
             return Err(TopicError::InvalidName("The topic name is too long.".into()));
         }
         if log_dir != self.log_dir() {
-            return Err(TopicError::NoSuchLogDir(log_dir.to_owned()));
+            return Err(TopicError::NoSuchLogDir);
         }
         let found = self.get(topic).ok_or(TopicError::Unknown)?;
         found.partition(partition).map(|_| ()).ok_or(TopicError::Unknown)

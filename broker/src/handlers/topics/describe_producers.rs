@@ -10,9 +10,10 @@ use kafka_protocol::messages::describe_producers_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use crate::config::limits::MAX_REPEATED_BYTES;
 use crate::handlers::Core;
 use crate::handlers::errors::{storage_code, topic_code};
-use crate::names::TopicName;
+use crate::names::{TopicName, brief};
 use crate::storage::log::ActiveProducer;
 use crate::topics::{Topic, TopicError};
 
@@ -32,7 +33,8 @@ pub(super) fn handle(core: &Core, request: DescribeProducersRequest) -> Describe
 }
 
 fn find(core: &Core, name: &str) -> Result<Arc<Topic>, TopicError> {
-    TopicName::parse(name).map_err(|error| TopicError::InvalidName(error.to_string()))?;
+    let invalid = |sentence: String| TopicError::InvalidName(brief(&sentence, MAX_REPEATED_BYTES).to_owned());
+    TopicName::parse(name).map_err(|error| invalid(error.to_string()))?;
     core.topics.get(name).ok_or(TopicError::Unknown)
 }
 
