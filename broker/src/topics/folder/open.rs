@@ -90,7 +90,7 @@ impl DataFolder {
         };
         let highest_producer_id = folder.open_topics(&topics, &history, &mut findings);
         for topic in topics.into_iter().filter(|topic| topic.state == TopicState::Extending) {
-            folder.metadata.put_topic(&TopicRecord { state: TopicState::Live, ..topic })?;
+            folder.note_extended(topic)?;
         }
         // The metadata knows which ids it gave out. One that gave out none may be the successor of a lost file: then the
         // logs tell. Later they are not asked, because clients may write any id into them.
@@ -139,6 +139,17 @@ impl DataFolder {
             );
         }
         highest_producer_id
+    }
+
+    /// Notes that a topic has all partitions that it was to have, unless the disk refused one: then the next start tries
+    /// again.
+    fn note_extended(&self, topic: TopicRecord) -> Result<()> {
+        let served = self.registry.get_by_id(topic.id);
+        let is_whole = |served: Arc<Topic>| served.partitions.iter().all(|one| one.recovery_point().is_some());
+        if !served.is_some_and(is_whole) {
+            return Ok(());
+        }
+        self.metadata.put_topic(&TopicRecord { state: TopicState::Live, ..topic })
     }
 
     fn jobs<'a>(&self, topic: &'a TopicRecord, config: &'a TopicConfig) -> impl Iterator<Item = Job<'a>> {

@@ -152,3 +152,26 @@ async fn a_folder_that_is_in_the_way_is_not_touched() {
     assert!(foreign.join("partition.metadata").exists());
     assert_eq!(topics.get_by_id(topic.id).expect("there").partitions.len(), 1);
 }
+
+#[tokio::test]
+async fn what_a_start_cannot_finish_the_next_one_does() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let record = TopicRecord { partition_count: 2, ..topic.record(TopicState::Extending) };
+    drop((topics, topic));
+    // As a kill leaves it before the first folder is made.
+    let file = bench.data().join(METADATA_FILE);
+    Metadata::open(&Disk::default(), &file, None).expect("opened").put_topic(&record).expect("written");
+    for (disk_is_full, is_there) in [(true, false), (false, true)] {
+        bench.script.fail_when(move |change| {
+            let refused = disk_is_full && matches!(change, Change::CreateDir(path) if path.ends_with("t-1"));
+            refused.then(|| io::ErrorKind::StorageFull.into())
+        });
+        let topic = bench.topics().get("t").expect("there");
+        assert_eq!((topic.partitions.len(), topic.partitions[1].append(&batch("x")).await.is_ok()), (2, is_there));
+    }
+    assert!(!bench.findings().contains("the folder was missing"), "{}", bench.findings());
+    let metadata = Metadata::open(&Disk::default(), &file, None).expect("opened");
+    assert_eq!(metadata.topics().expect("readable")[0].state, TopicState::Live);
+}
