@@ -108,6 +108,7 @@ impl DataFolder {
             return Err(self.stopping("extend a topic in").into());
         }
         self.check_in_place()?;
+        self.upkeep.run.count()?;
         let topic = self.check_extension(wanted)?;
         self.finish_namesakes(&mut changes, &topic.name)?;
         let new = topic.partition_count..wanted.count;

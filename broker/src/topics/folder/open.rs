@@ -141,15 +141,16 @@ impl DataFolder {
         highest_producer_id
     }
 
-    /// Notes that a topic has all partitions that it was to have, unless the disk refused one: then the next start tries
-    /// again.
+    /// Notes that a topic has all partitions that it was to have, unless the disk has no room for one, or for the note: then
+    /// the next start tries again.
     fn note_extended(&self, topic: TopicRecord) -> Result<()> {
         let served = self.registry.get_by_id(topic.id);
         let is_whole = |served: Arc<Topic>| served.partitions.iter().all(|one| one.recovery_point().is_some());
         if !served.is_some_and(is_whole) {
             return Ok(());
         }
-        self.metadata.put_topic(&TopicRecord { state: TopicState::Live, ..topic })
+        let noted = self.metadata.put_topic(&TopicRecord { state: TopicState::Live, ..topic });
+        noted.or_else(|error| if error.is_out_of_room() { Ok(()) } else { Err(error) })
     }
 
     fn jobs<'a>(&self, topic: &'a TopicRecord, config: &'a TopicConfig) -> impl Iterator<Item = Job<'a>> {

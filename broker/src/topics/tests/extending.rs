@@ -163,10 +163,11 @@ async fn what_a_start_cannot_finish_the_next_one_does() {
     // As a kill leaves it before the first folder is made.
     let file = bench.data().join(METADATA_FILE);
     Metadata::open(&Disk::default(), &file, None).expect("opened").put_topic(&record).expect("written");
-    for (disk_is_full, is_there) in [(true, false), (false, true)] {
+    for (no_room_for, is_there) in [("t-1", false), (METADATA_FILE, false), ("nothing", true)] {
         bench.script.fail_when(move |change| {
-            let refused = disk_is_full && matches!(change, Change::CreateDir(path) if path.ends_with("t-1"));
-            refused.then(|| io::ErrorKind::StorageFull.into())
+            // The header at the beginning of the metadata file is written in place.
+            let (Change::CreateDir(path) | Change::Write(path, 1.., _)) = change else { return None };
+            path.ends_with(no_room_for).then(|| io::ErrorKind::StorageFull.into())
         });
         let topic = bench.topics().get("t").expect("there");
         assert_eq!((topic.partitions.len(), topic.partitions[1].append(&batch("x")).await.is_ok()), (2, is_there));
