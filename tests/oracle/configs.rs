@@ -23,7 +23,7 @@ const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
 /// What each broker must have of its own to run beside the other.
-const OF_ITS_OWN: &[&str] = &[
+pub(crate) const OF_ITS_OWN: &[&str] = &[
     "advertised.listeners",
     "broker.id",
     "controller.listener.names",
@@ -119,6 +119,7 @@ fn alter_topic(talk: &mut Talk) -> anyhow::Result<()> {
         ] {
             alter(talk, name, version, "configured", vec![config(key, operation, value)])?;
         }
+        settle(talk, TOPIC, "configured", "retention.ms", "604800000")?;
         ask_to_describe(talk, "a topic that was altered", 4, &[resource(TOPIC, "configured")])?;
     }
     let long = "x".repeat(40_000);
@@ -152,11 +153,15 @@ fn alter_broker(talk: &mut Talk) -> anyhow::Result<()> {
     let of_all = |key, value| altered(BROKER, "", vec![config(key, SET, Some(value))]);
     ask_to_alter(talk, "threads of all brokers", 1, vec![of_all("log.cleaner.threads", "2")], false)?;
     ask_to_alter(talk, "a key of single brokers", 1, vec![of_all("sasl.kerberos.kinit.cmd", "/x")], false)?;
+    let insync = |id, operation| altered(BROKER, id, vec![config("min.insync.replicas", operation, Some("1"))]);
+    ask_to_alter(talk, "replicas in sync of this broker", 1, vec![insync("1", SET)], false)?;
+    ask_to_alter(talk, "replicas in sync of all brokers", 1, vec![insync("", SET)], false)?;
+    ask_to_alter(talk, "replicas in sync of all brokers, away", 1, vec![insync("", DELETE)], false)?;
     for key in ["ssl.protocol", "ssl.keystore.type"] {
         let security = altered(BROKER, "1", vec![config(key, SET, Some("TLSv1.2"))]);
         ask_to_alter(talk, &format!("{key} without a listener"), 1, vec![security], false)?;
     }
-    let item = |key| altered(BROKER, "1", vec![config(key, APPEND, Some("delete"))]);
+    let item = |key| altered(BROKER, "1", vec![config(key, APPEND, Some("compact"))]);
     ask_to_alter(talk, "an item of a broker's list", 1, vec![item("log.cleanup.policy")], false)?;
     ask_to_alter(talk, "an item of no broker's list", 1, vec![item("log.retention.ms")], false)?;
     ask_to_alter(talk, "an item of a list that nobody knows", 1, vec![item("bar")], false)?;
@@ -166,7 +171,7 @@ fn alter_broker(talk: &mut Talk) -> anyhow::Result<()> {
     }
     // What was altered reaches a Kafka's broker after the answer.
     settle(talk, BROKER, "", "log.cleaner.threads", "2")?;
-    settle(talk, BROKER, "1", "log.cleanup.policy", "delete")?;
+    settle(talk, BROKER, "1", "log.cleanup.policy", "delete,compact")?;
     for (name, owner, id) in
         [("this broker", BROKER, "1"), ("all brokers", BROKER, ""), ("a topic", TOPIC, "configured")]
     {
@@ -178,7 +183,7 @@ fn alter_broker(talk: &mut Talk) -> anyhow::Result<()> {
         let configs = keys.map(|key| config(key, DELETE, None)).to_vec();
         ask_to_alter(talk, "all keys away", 1, vec![altered(BROKER, id, configs)], false)?;
     }
-    Ok(())
+    settle(talk, BROKER, "1", "log.cleaner.threads", "1")
 }
 
 fn replace(talk: &mut Talk) -> anyhow::Result<()> {
@@ -209,6 +214,7 @@ fn replace(talk: &mut Talk) -> anyhow::Result<()> {
                 &AlterConfigsRequest::default().with_resources(vec![resource]),
             )?;
         }
+        settle(talk, TOPIC, "configured", "retention.ms", "604800000")?;
         ask_to_describe(talk, "a topic whose settings were replaced", 4, &[resource(TOPIC, "configured")])?;
     }
     Ok(())
@@ -223,6 +229,7 @@ fn bad_alterations(talk: &mut Talk) -> anyhow::Result<()> {
     ask_to_alter(talk, "one topic there and one not", 1, good_and_bad, false)?;
     ask_to_alter(talk, "a type that is not there", 1, vec![altered(99, "what", vec![])], false)?;
     ask_to_alter(talk, "nothing", 1, vec![], false)?;
+    settle(talk, TOPIC, "configured", "flush.ms", "13")?;
     ask_to_describe(talk, "a topic that was altered and not altered", 4, &[resource(TOPIC, "configured")])
 }
 
@@ -288,7 +295,7 @@ fn ask_to_describe(
 }
 
 /// Waits until a setting is described with this value.
-pub(crate) fn settle(talk: &mut Talk, owner: i8, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
+fn settle(talk: &mut Talk, owner: i8, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
     let resource = resource(owner, name).with_configuration_keys(Some(vec![text(key)]));
     let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
     talk.learn_until(4, &request, |answer| answer["results"][0]["configs"][0]["value"] == value)?;

@@ -7,6 +7,8 @@ use super::text;
 
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     let all = ListTransactionsRequest::default().with_duration_filter(-1).with_transactional_id_pattern(None);
+    // A Kafka's coordinator answers only when it has loaded its log.
+    talk.learn_until(0, &all.clone().with_duration_filter(-1), |answer| answer["errorCode"] == 0)?;
     for version in 0..=2 {
         let mut ask = |name: &str, request: &ListTransactionsRequest| talk.ask_in_any_order(name, version, request);
         ask("all transactions", &all)?;

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use super::catalogue::{self, UpdateMode};
 use super::definition::{Definition, Kind};
-use super::settings::{Scope, Settings};
+use super::settings::{Scope, Settings, SettingsError};
 use super::{BrokerConfig, TopicConfig};
 
 /// The longest value that Kafka's metadata records hold.
 const LONGEST_VALUE: usize = i16::MAX as usize;
+
+/// The one setting that a cluster begins with, see [`BrokerConfig::founding_alterations`].
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// What is done with one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +79,19 @@ impl TopicConfig {
 }
 
 impl BrokerConfig {
-    /// The settings of this broker, or of all brokers, after an alteration.
-    pub fn altered(&self, scope: Scope, alterations: &Alterations) -> Result<BrokerConfig, AlterationError> {
+    /// What a new cluster sets for all its brokers, as Kafka does when it formats its storage.
+    pub fn founding_alterations(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([(MIN_INSYNC_REPLICAS.to_owned(), self.topic_defaults.min_insync_replicas.to_string())])
+    }
+
+    /// The settings of this broker, or of all brokers, after an alteration. `self` is what counts now, `start` what the
+    /// broker was started with, to which a key that is deleted falls back.
+    pub fn altered(
+        &self,
+        start: &BrokerConfig,
+        scope: Scope,
+        alterations: &Alterations,
+    ) -> Result<BrokerConfig, AlterationError> {
         let altered = applied(&self.settings.altered(scope), alterations, &|alteration| {
             let key = &alteration.key;
             let verb = if alteration.operation == Operation::Append { "append" } else { "subtract" };
@@ -88,8 +102,46 @@ impl BrokerConfig {
             })
         })?;
         check_broker(scope, &altered)?;
+        self.check_replicas_in_sync(scope, &altered)?;
         let settings = Settings::clone(&self.settings).with_altered(scope, &altered);
-        settings.resolve().map_err(|error| AlterationError::InvalidRequest(error.to_string()))
+        start.with_alterations(settings).map_err(|error| AlterationError::InvalidRequest(error.to_string()))
+    }
+
+    /// What the broker was started with, and over it what was altered in these settings. Nothing else changes, so that
+    /// a program which filled in fields by hand keeps them.
+    pub fn with_alterations(&self, settings: Settings) -> Result<BrokerConfig, SettingsError> {
+        let resolved = settings.resolve()?;
+        let mut config = self.clone();
+        for (key, _) in Scope::ALL.into_iter().flat_map(|scope| settings.altered(scope)) {
+            match key.as_str() {
+                "producer.id.expiration.ms" => config.producer_id_expiration_ms = resolved.producer_id_expiration_ms,
+                "log.segment.delete.delay.ms" => {
+                    config.log_segment_delete_delay_ms = resolved.log_segment_delete_delay_ms;
+                }
+                _ => {}
+            }
+            if let Some(twin) = catalogue::topic_twin(&key) {
+                config.topic_defaults.inherit(twin, &settings);
+            }
+        }
+        config.settings = resolved.settings;
+        Ok(config)
+    }
+}
+
+impl BrokerConfig {
+    /// Kafka 4 keeps this setting for the whole cluster, so that it knows which replicas may become leader (KIP-966).
+    fn check_replicas_in_sync(&self, scope: Scope, altered: &BTreeMap<String, String>) -> Result<(), AlterationError> {
+        let was_set = self.settings.altered(scope).contains_key(MIN_INSYNC_REPLICAS);
+        match (scope, altered.contains_key(MIN_INSYNC_REPLICAS)) {
+            (Scope::Broker, true) => Err(AlterationError::InvalidConfig(
+                "Broker-level min.insync.replicas cannot be altered while ELR is enabled.".into(),
+            )),
+            (Scope::Cluster, false) if was_set => Err(AlterationError::InvalidConfig(
+                "Cluster-level min.insync.replicas cannot be removed while ELR is enabled.".into(),
+            )),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -234,7 +286,8 @@ mod tests {
     }
 
     fn broker(scope: Scope, key: &str, value: &str) -> Result<BrokerConfig, String> {
-        let altered = BrokerConfig::default().altered(scope, &alteration(Operation::Set, key, value));
+        let altered =
+            BrokerConfig::default().altered(&BrokerConfig::default(), scope, &alteration(Operation::Set, key, value));
         altered.map_err(|error| error.to_string())
     }
 
@@ -245,14 +298,37 @@ mod tests {
         assert_eq!(config, Err("Cannot update these configs dynamically: [log.retention.hours]".into()));
         let config = broker(Scope::Cluster, "log.retention.ms", "60000").expect("legal");
         assert_eq!(config.topic_defaults.retention_ms, 60_000);
-        let config =
-            config.altered(Scope::Broker, &alteration(Operation::Set, "log.retention.ms", "5")).expect("legal");
+        let config = config
+            .altered(&BrokerConfig::default(), Scope::Broker, &alteration(Operation::Set, "log.retention.ms", "5"))
+            .expect("legal");
         assert_eq!(config.topic_defaults.retention_ms, 5);
-        let config =
-            config.altered(Scope::Broker, &alteration(Operation::Delete, "log.retention.ms", "")).expect("legal");
+        let config = config
+            .altered(&BrokerConfig::default(), Scope::Broker, &alteration(Operation::Delete, "log.retention.ms", ""))
+            .expect("legal");
         assert_eq!(config.topic_defaults.retention_ms, 60_000);
         assert_eq!(pairs(&config.settings.altered(Scope::Cluster)), [("log.retention.ms", "60000")]);
         assert!(broker(Scope::Broker, "foo", "bar").is_ok(), "Kafka takes keys that it does not know");
+    }
+
+    #[test]
+    fn what_was_filled_in_by_hand_stays() {
+        let start = BrokerConfig { max_connections: 7, ..BrokerConfig::default() };
+        let altered = start.altered(&start, Scope::Broker, &alteration(Operation::Set, "log.retention.ms", "5"));
+        let altered = altered.expect("legal");
+        assert_eq!((altered.max_connections, altered.topic_defaults.retention_ms), (7, 5));
+    }
+
+    #[test]
+    fn replicas_in_sync_are_the_clusters() {
+        let refused = broker(Scope::Broker, "min.insync.replicas", "2").map(|_| ());
+        assert_eq!(refused, Err("Broker-level min.insync.replicas cannot be altered while ELR is enabled.".into()));
+        let altered = broker(Scope::Cluster, "min.insync.replicas", "2").expect("legal");
+        let refused = altered.altered(
+            &BrokerConfig::default(),
+            Scope::Cluster,
+            &alteration(Operation::Delete, "min.insync.replicas", ""),
+        );
+        assert!(refused.is_err_and(|error| error.to_string().starts_with("Cluster-level")));
     }
 
     #[test]

@@ -206,9 +206,7 @@ impl Reader<'_> {
     fn topic_defaults(&self) -> TopicConfig {
         let mut config = TopicConfig::default();
         for definition in catalogue::topic_settings() {
-            let Some((entry, factor)) = self.settings.topic_default(definition) else { continue };
-            // A value that cannot be read was refused when all values were checked.
-            let _ = config.apply(definition.name, &scaled(definition, &entry.value, factor));
+            config.inherit(definition, self.settings);
         }
         config
     }

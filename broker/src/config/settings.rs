@@ -50,6 +50,11 @@ pub enum Scope {
     Broker,
 }
 
+impl Scope {
+    /// The one that counts more comes last.
+    pub const ALL: [Scope; 2] = [Scope::Cluster, Scope::Broker];
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

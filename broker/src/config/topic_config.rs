@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::broker_config::scaled;
 use super::catalogue;
+use super::definition::Definition;
+use super::settings::Settings;
 use super::value::Value;
 
 /// `compression.type`.
@@ -126,6 +129,14 @@ impl TopicConfig {
     pub fn with_own(&self, own: &BTreeMap<String, String>) -> Result<TopicConfig, String> {
         let own: Vec<_> = own.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
         self.with_overrides(&own)
+    }
+
+    /// Takes what the broker's settings give for a key, if they give anything.
+    pub(super) fn inherit(&mut self, definition: &Definition, settings: &Settings) {
+        if let Some((entry, factor)) = settings.topic_default(definition) {
+            // A value that cannot be read was refused when all values were checked.
+            let _ = self.apply(definition.name, &scaled(definition, &entry.value, factor));
+        }
     }
 
     /// Reads one value by its definition and puts it in its field.

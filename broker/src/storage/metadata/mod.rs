@@ -21,6 +21,7 @@ use uuid::Uuid;
 use self::backend::{FileBackend, MemoryBackend};
 use super::disk::Disk;
 use super::{Error, Result};
+use crate::config::Scope;
 use crate::names::{TopicId, TopicName};
 
 /// The file's name in the data folder.
@@ -97,6 +98,8 @@ pub struct Founding {
     pub cluster_id: String,
     /// The first producer id that was never given out.
     pub next_producer_id: i64,
+    /// What is set for all brokers from the beginning.
+    pub altered: BTreeMap<String, String>,
 }
 
 /// Why a metadata file is not opened.
@@ -130,7 +133,7 @@ impl Metadata {
             numbers.insert(NEXT_PRODUCER_ID, founding.next_producer_id)?;
             // A table that no one opened for writing could not be read.
             transaction.open_table(TOPICS)?;
-            Ok(())
+            settings::put(transaction, Scope::Cluster, &founding.altered)
         })?;
         drop(metadata);
         disk.replace(path, &memory.bytes())?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redb::{ReadableDatabase, TableDefinition, TableError};
+use redb::{ReadableDatabase, TableDefinition, TableError, WriteTransaction};
 
 use super::Metadata;
 use crate::config::Scope;
@@ -30,12 +30,19 @@ impl Metadata {
 
     /// Keeps what is altered in a scope from now on.
     pub fn put_altered(&self, scope: Scope, values: &BTreeMap<String, String>) -> Result<()> {
-        let text = serde_json::to_string(values).expect("a map with texts as keys is always JSON");
-        self.change(|transaction| {
-            transaction.open_table(SETTINGS)?.insert(name(scope), text.as_str())?;
-            Ok(())
-        })
+        self.change(|transaction| put(transaction, scope, values))
     }
+}
+
+/// Puts what is altered in a scope among the changes of a commit.
+pub(super) fn put(
+    transaction: &WriteTransaction,
+    scope: Scope,
+    values: &BTreeMap<String, String>,
+) -> std::result::Result<(), redb::Error> {
+    let text = serde_json::to_string(values).expect("a map with texts as keys is always JSON");
+    transaction.open_table(SETTINGS)?.insert(name(scope), text.as_str())?;
+    Ok(())
 }
 
 fn name(scope: Scope) -> &'static str {

@@ -6,7 +6,7 @@ use super::*;
 use crate::storage::disk::{Change, Script};
 
 fn founding() -> Founding {
-    Founding { cluster_id: "c".into(), next_producer_id: 0 }
+    Founding { cluster_id: "c".into(), next_producer_id: 0, altered: BTreeMap::new() }
 }
 
 fn topic(name: &str) -> TopicRecord {

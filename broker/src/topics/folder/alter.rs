@@ -59,7 +59,7 @@ impl DataFolder {
         if changes.stopped {
             return Err(self.stopping("alter settings in").into());
         }
-        let config = Arc::new(self.config.now().altered(scope, alterations)?);
+        let config = Arc::new(self.config.altered(scope, alterations)?);
         if validate_only {
             return Ok(());
         }

@@ -67,17 +67,17 @@ impl DataFolder {
         let path = config.log_dir.clone();
         let lock = take(&disk, &path)?;
         let mut findings = Findings::default();
-        let owned = ownership::claim(&disk, &path, config.node_id, clock.now_ms(), &mut findings)?;
+        let owned = ownership::claim(&disk, &path, &config, clock.now_ms(), &mut findings)?;
         let reconciled = reconcile::reconcile(&disk, &path, &owned, &mut findings)?;
         let Reconciled { topics, deleted } = reconciled;
         let history = History::read(&disk, &path, &mut findings)?;
         let Owned { metadata, cluster_id, directory_id, run, .. } = owned;
-        let config = with_altered(config, &metadata, &path, &mut findings)?;
+        let now = with_altered(&config, &metadata, &path, &mut findings)?;
         let folder = DataFolder {
             upkeep: Arc::new(Upkeep::new(clock.clone(), run)),
             disk,
             path,
-            config: LiveConfig::new(config),
+            config: LiveConfig::new(config, now),
             journal,
             cluster_id,
             directory_id,
@@ -267,13 +267,13 @@ fn take(disk: &Disk, folder: &Path) -> Result<DiskFile> {
 /// The settings with what clients altered over them. Where the two do not go together any more, because a file was
 /// changed since, the broker starts without the alterations, as Kafka does.
 fn with_altered(
-    config: Arc<BrokerConfig>,
+    config: &Arc<BrokerConfig>,
     metadata: &Metadata,
     path: &Path,
     findings: &mut Findings,
 ) -> Result<Arc<BrokerConfig>> {
     let mut settings = Settings::clone(&config.settings);
-    for scope in [Scope::Cluster, Scope::Broker] {
+    for scope in Scope::ALL {
         let altered = findings.or_default(
             path,
             metadata.altered(scope),
@@ -282,11 +282,11 @@ fn with_altered(
         settings = settings.with_altered(scope, &altered);
     }
     if settings == *config.settings {
-        return Ok(config);
+        return Ok(Arc::clone(config));
     }
-    Ok(settings.resolve().map(Arc::new).unwrap_or_else(|error| {
+    Ok(config.with_alterations(settings).map(Arc::new).unwrap_or_else(|error| {
         findings.add(path, format!("the settings that clients altered are not used: {error}"));
-        config
+        Arc::clone(config)
     }))
 }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::findings::Findings;
 use super::refused;
 use crate::clock::TimestampMs;
+use crate::config::BrokerConfig;
 use crate::names::TopicId;
 use crate::storage::Result;
 use crate::storage::checkpoint::identity::{META_PROPERTIES_FILE, MetaProperties};
@@ -43,10 +44,11 @@ pub(super) enum Origin {
 pub(super) fn claim(
     disk: &Disk,
     folder: &Path,
-    node_id: i32,
+    config: &BrokerConfig,
     now_ms: TimestampMs,
     findings: &mut Findings,
 ) -> Result<Owned> {
+    let node_id = config.node_id;
     let meta_path = folder.join(META_PROPERTIES_FILE);
     let meta = MetaProperties::read(disk, &meta_path);
     let meta = findings.or_default(&meta_path, meta, "it is written anew")?;
@@ -66,7 +68,8 @@ pub(super) fn claim(
         }
         None => {
             let cluster_id = meta.as_ref().map_or_else(random_id, |meta| meta.cluster_id.clone());
-            let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0 };
+            let altered = config.founding_alterations();
+            let founding = Founding { cluster_id: cluster_id.clone(), next_producer_id: 0, altered };
             let metadata = Arc::new(Metadata::create(disk, &folder.join(METADATA_FILE), &founding)?);
             let origin = if was_there { Origin::Replaced } else { Origin::Missing };
             Owned { run: Run::first(&metadata), metadata, cluster_id, directory_id, origin }

@@ -43,7 +43,7 @@ async fn ids_that_a_client_made_up_do_not_use_up_the_real_ones() {
 
         std::fs::remove_file(bench.data().join(METADATA_FILE)).expect("removed");
         // A kill right after the new file was made must not lose what the logs tell.
-        let founding = Founding { cluster_id, next_producer_id: 0 };
+        let founding = Founding { cluster_id, next_producer_id: 0, altered: BTreeMap::new() };
         Metadata::create(&Disk::default(), &bench.data().join(METADATA_FILE), &founding).expect("made");
         let id = bench.topics().new_producer_id().await.expect("an id");
         assert_eq!(id > made_up, made_up == 1 << 40, "{id} after {made_up} without the metadata");
