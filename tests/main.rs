@@ -19,3 +19,4 @@ mod starts;
 mod files;
 mod kafka;
 mod oracle;
+mod tools;

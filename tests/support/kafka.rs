@@ -138,6 +138,36 @@ pub fn kafka_tool(class: &str, arguments: &[&str]) -> anyhow::Result<Output> {
         .with_context(|| format!("{class} could not be run"))
 }
 
+/// What one of many tools printed.
+#[derive(Debug)]
+pub struct ToolRun {
+    /// Output and errors, in the order in which they were written.
+    pub output: String,
+    /// 0 for success.
+    pub exit_code: i32,
+}
+
+/// Runs many of Kafka's tools in one Java machine: each is a class and its arguments.
+pub fn run_tools(commands: &[Vec<String>]) -> anyhow::Result<Vec<ToolRun>> {
+    let mut command = java(&["-Xmx256m"]);
+    command.arg(repository().join("tests/kafka/Tools.java"));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let input: String = commands.iter().map(|words| format!("{}\n", words.join("\t"))).collect();
+    // The commands are few, and fit the pipe.
+    child.stdin.take().context("the input was piped above")?.write_all(input.as_bytes())?;
+    let output = String::from_utf8(child.wait_with_output()?.stdout)?;
+    let mut runs = Vec::new();
+    let mut begun = String::new();
+    for line in output.lines() {
+        match line.strip_prefix('\u{7}') {
+            Some(code) => runs.push(ToolRun { output: std::mem::take(&mut begun), exit_code: code.parse()? }),
+            None => begun.extend([line, "\n"]),
+        }
+    }
+    ensure!(runs.len() == commands.len(), "{} of {} tools ran; then:\n{begun}", runs.len(), commands.len());
+    Ok(runs)
+}
+
 /// Runs `kafka-dump-log` on the files.
 pub fn dump_log(files: &[&Path], flags: &[&str]) -> anyhow::Result<Output> {
     let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
