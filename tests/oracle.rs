@@ -17,6 +17,7 @@ mod page;
 mod partitions;
 mod produce;
 mod producer_ids;
+mod sequences;
 mod sessions;
 mod topics;
 mod transactions;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::catalogue::{self, UpdateMode};
-use super::definition::{Definition, Kind};
+use super::definition::{Allowed, Definition, Kind};
 use super::settings::{Scope, Settings, SettingsError};
 use super::{BrokerConfig, TopicConfig};
 
@@ -219,7 +219,10 @@ fn check_broker(scope: Scope, settings: &BTreeMap<String, String>) -> Result<(),
         ));
     }
     for (key, value) in settings {
-        if let Some(definition) = catalogue::broker_setting(key) {
+        // That a retention is not 0 is no rule about one value in Kafka, but about what counts in the end.
+        let definition = catalogue::broker_setting(key);
+        if let Some(definition) = definition.filter(|definition| definition.allowed != Allowed::NotZero || value != "0")
+        {
             definition.parse(value).map_err(AlterationError::InvalidRequest)?;
         }
     }

@@ -64,9 +64,9 @@ pub enum Allowed {
     NotZero,
     /// One of these words.
     OneOf(&'static [&'static str]),
-    /// A list of these words, none of them twice; it may be empty.
+    /// A list of these words, each of which counts once; it may be empty.
     EachOf(&'static [&'static str]),
-    /// A list of any words, at least one and none of them twice.
+    /// A list of any words, at least one, each of which counts once.
     SomeOf,
     /// 1 to 9, or -1 for the codec's own default.
     GzipLevel,
@@ -213,8 +213,8 @@ impl Definition {
             Allowed::Between(from, to) => format!("must be {noun} from {from} to {to}"),
             Allowed::NotZero => format!("must be {noun} other than 0, negative for no limit{}", self.width()),
             Allowed::OneOf(words) => format!("must be one of {}", words.join(", ")),
-            Allowed::EachOf(words) => format!("must be {noun}, each one of {}, none twice", words.join(", ")),
-            Allowed::SomeOf => format!("must be {noun}, none empty and none twice"),
+            Allowed::EachOf(words) => format!("must be {noun}, each one of {}", words.join(", ")),
+            Allowed::SomeOf => format!("must be {noun}, none empty"),
             Allowed::GzipLevel => "must be a whole number from 1 to 9, or -1 for the codec's default".into(),
             Allowed::ThrottledReplicas => "must be * or pairs partition:broker, separated by commas".into(),
         }

@@ -300,7 +300,6 @@ mod tests {
             "bogus",
             "Invalid value bogus for configuration cleanup.policy: String must be one of: compact, delete",
         ),
-        ("cleanup.policy", "delete,delete", "Configuration 'cleanup.policy' values must not be duplicated."),
         ("cleanup.policy", "delete,", "Configuration 'cleanup.policy' values must not be empty."),
         (
             "compression.type",

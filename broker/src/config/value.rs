@@ -1,5 +1,6 @@
 //! Reading one value by its definition, in Kafka's way and with Kafka's error texts.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::definition::{Allowed, Definition, Kind};
@@ -42,7 +43,12 @@ impl fmt::Display for Value {
 impl Definition {
     /// Reads a value; the error is the sentence that Kafka's `ConfigDef` would answer.
     pub fn parse(&self, raw: &str) -> Result<Value, String> {
-        let value = self.parse_kind(raw).map_err(|why| self.invalid(raw, &why))?;
+        let mut value = self.parse_kind(raw).map_err(|why| self.invalid(raw, &why))?;
+        if let (Allowed::EachOf(_) | Allowed::SomeOf, Value::List(items)) = (self.allowed, &mut value) {
+            // What is said twice counts once, as in Kafka's `ConfigDef.parseValue`.
+            let mut seen = HashSet::new();
+            items.retain(|item| seen.insert(item.clone()));
+        }
         self.check(&value)?;
         Ok(value)
     }
@@ -121,9 +127,6 @@ impl Definition {
     }
 
     fn check_list(&self, items: &[String]) -> Result<(), String> {
-        if items.iter().enumerate().any(|(index, item)| items[..index].contains(item)) {
-            return Err(format!("Configuration '{}' values must not be duplicated.", self.name));
-        }
         if items.iter().any(String::is_empty) {
             return Err(format!("Configuration '{}' values must not be empty.", self.name));
         }
@@ -153,6 +156,12 @@ impl Definition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_list_says_twice_counts_once() {
+        let policy = crate::config::catalogue::topic_setting("cleanup.policy").expect("it has a row");
+        assert_eq!(policy.normalized("delete, compact,delete"), "delete,compact");
+    }
 
     #[test]
     fn values_print_as_java_prints_them() {
