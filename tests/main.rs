@@ -10,6 +10,7 @@ mod crash;
 mod log;
 
 mod command_line;
+mod embedded;
 mod full_disk;
 mod hostile;
 mod kills;

@@ -1,27 +1,39 @@
 //! One broker: opens the rooms bottom-up, closes them top-down. Wiring only.
 //!
-//! ```no_run
-//! use cutaway::broker::Broker;
-//! use cutaway::clock::Clock;
-//! use cutaway::config::Settings;
+//! A program that embeds a broker needs two calls. Several may live in one process, each with a folder of its own:
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::default().with("log.dirs", "some/folder").with("listeners", "PLAINTEXT://127.0.0.1:0");
-//! let broker = Broker::start(settings.resolve()?, Clock::system()).await?;
-//! println!("bootstrap.servers={}", broker.addresses()[0].1);
+//! ```
+//! use cutaway::{Broker, Settings};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let settings = Settings::default()
+//!     .with("log.dirs", folder.display())
+//!     .with("listeners", "PLAINTEXT://127.0.0.1:0"); // a port that is free
+//! let broker = Broker::start(settings.resolve()?).await?;
+//! println!("bootstrap.servers={}", broker.address());
 //! broker.shutdown().await?;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Tests want a folder that is gone afterwards: [`Broker::start_temporary`].
+
+pub mod temporary;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::clock::{self, Clock, TimestampMs};
 use crate::config::limits::{JOURNAL_RING_BYTES, SHUTDOWN_DEADLINE_MS};
-use crate::config::{BrokerConfig, Listener};
+use crate::config::{BrokerConfig, Listener, Settings, SettingsError};
 use crate::handlers::Core;
 use crate::journal::{Event, Journal};
 use crate::server::{Addresses, Server};
@@ -30,19 +42,36 @@ use crate::storage::disk::Disk;
 use crate::topics::Topics;
 use crate::web::{ControlSocket, ListenerStatus, Status};
 
+/// What a setting says that [`Broker::start_temporary`] makes.
+const TEMPORARY: &str = "start_temporary";
+
 /// A broker that serves.
+///
+/// [`Broker::shutdown`] stops it in good order. One that is dropped is stopped as by a kill: connections are cut, and as
+/// soon as the runtime has got round to ending its tasks, port and folder are free again. Nothing that was acknowledged
+/// is lost; the next start on the folder recovers.
 #[derive(Debug)]
 pub struct Broker {
     clock: Clock,
     journal: Journal,
-    topics: Arc<Topics>,
     server: Server,
     control: ControlSocket,
+    /// Last of the rooms, because it holds the folder's lock.
+    topics: Arc<Topics>,
+    is_temporary: bool,
 }
 
 /// Why a broker does not start. Nothing was changed that is not in the data folder's own order.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// Settings cannot be used; only where they are not resolved yet.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// There is no tokio runtime, or it is shutting down.
+    #[error(
+        "a broker needs a tokio runtime that runs: start it inside #[tokio::main], #[tokio::test] or Runtime::block_on"
+    )]
+    Runtime,
     /// The data folder cannot be used: not writable, another broker's, another cluster's, a newer version's.
     #[error("{0}{advice}", advice = advice_on_folder(.0))]
     Folder(#[source] storage::Error),
@@ -52,36 +81,68 @@ pub enum StartError {
 }
 
 impl Broker {
-    /// Opens everything and serves. Needs a running multi-threaded tokio runtime, because recovery blocks.
-    pub async fn start(config: BrokerConfig, clock: Clock) -> Result<Broker, StartError> {
-        let started_at_ms = clock.now_ms();
-        let config = Arc::new(config);
-        let journal = Journal::new(clock.clone(), JOURNAL_RING_BYTES);
-        let disk = Disk::default();
-        // Before the folder is made: a start that fails because a port is taken leaves nothing behind.
-        let addresses = Addresses::take(&config.listeners).map_err(StartError::Listen)?;
-        let topics = Topics::open(disk.clone(), clock.clone(), Arc::clone(&config), journal.clone());
-        let topics = topics.map_err(StartError::Folder)?;
-        let core = Core::new(Arc::clone(&topics), clock.clone(), journal.clone());
-        let opened = Server::listen(addresses, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
-            let status = first_status(&config, &topics, &server, &journal, started_at_ms);
-            let control = ControlSocket::open(&disk, &config.log_dir, status, Arc::clone(&topics));
-            server.serve().map_err(StartError::Listen)?;
-            Ok((server, control.map_err(StartError::Folder)?))
-        });
-        match opened {
-            Ok((server, control)) => Ok(Broker { clock, journal, topics, server, control }),
-            Err(error) => {
-                // Leave the folder as it was found: closed in good order. The first error is the one to tell.
-                let _ = topics.close().await;
-                Err(error)
-            }
+    /// Opens everything and serves.
+    ///
+    /// Needs a tokio runtime with everything enabled, of either flavour. On one with a single thread the broker can only
+    /// serve while nothing else blocks that thread: a client that blocks needs the other flavour.
+    ///
+    /// # Errors
+    /// When the folder or an address cannot be used, or there is no runtime.
+    pub async fn start(config: BrokerConfig) -> Result<Broker, StartError> {
+        Broker::start_with_clock(config, Clock::system()).await
+    }
+
+    /// As [`Broker::start`], by a clock that others may hold too: a frozen one moves only when told to.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn start_with_clock(config: BrokerConfig, clock: Clock) -> Result<Broker, StartError> {
+        open(config, clock, false).await
+    }
+
+    /// Starts a broker for a test: in a temporary folder of its own, on a free port of this machine unless `settings` name
+    /// listeners. The folder is removed on [`Broker::shutdown`], and also when the broker is dropped, as by a test that
+    /// panics; what a killed process left, the next start of this kind removes.
+    ///
+    /// ```
+    /// use cutaway::{Broker, Settings};
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let broker = Broker::start_temporary(Settings::default().with("num.partitions", 3)).await?;
+    /// println!("bootstrap.servers={}", broker.address());
+    /// let folder = broker.folder().to_owned();
+    /// assert!(folder.exists());
+    /// broker.shutdown().await?;
+    /// assert!(!folder.exists());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Broker::start`], and when the settings cannot be used.
+    pub async fn start_temporary(settings: Settings) -> Result<Broker, StartError> {
+        let folder = temporary::choose();
+        let mut settings = settings.with_flag(TEMPORARY, "log.dirs", folder.display());
+        if settings.set_values("listeners").is_empty() {
+            settings = settings.with_flag(TEMPORARY, "listeners", "PLAINTEXT://127.0.0.1:0");
         }
+        open(settings.resolve()?, Clock::system(), true).await
+    }
+
+    /// The address of the first listener: what clients take for `bootstrap.servers`.
+    pub fn address(&self) -> SocketAddr {
+        self.server.addresses()[0].1
     }
 
     /// The listeners' names and the addresses that were bound, in the order of the settings.
     pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
         self.server.addresses()
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        self.topics.data_folder()
     }
 
     /// What the broker says of itself.
@@ -100,17 +161,85 @@ impl Broker {
     }
 
     /// Stops in good order: no new connections, answers to what is in flight or parked, flushes, checkpoints, and the
-    /// file that says so.
+    /// file that says so. A temporary folder is removed instead.
     ///
     /// # Errors
     /// When the disk failed; what was acknowledged is as safe as after a kill.
     pub async fn shutdown(self) -> storage::Result<()> {
+        let Broker { clock, server, control, topics, is_temporary, .. } = self;
         // Half of the time is for clients. The other half is what a healthy disk needs at most; a slow one gets all that
         // it asks for, because a flush that is cut short would make the next start a recovery.
-        self.server.shutdown(Duration::from_millis(SHUTDOWN_DEADLINE_MS / 2)).await;
-        self.control.close(&self.clock).await;
-        self.topics.close().await
+        server.shutdown(Duration::from_millis(SHUTDOWN_DEADLINE_MS / 2)).await;
+        control.close(&clock).await;
+        if !is_temporary {
+            return topics.close().await;
+        }
+        // Whatever else still serves holds the topics too, and the last one removes the folder.
+        drop(server);
+        // A panic in there has been reported by its thread.
+        let _ = tokio::task::spawn_blocking(move || drop(topics)).await;
+        Ok(())
     }
+}
+
+/// Opens the rooms.
+async fn open(config: BrokerConfig, clock: Clock, is_temporary: bool) -> Result<Broker, StartError> {
+    let runtime = Handle::try_current().map_err(|_| StartError::Runtime)?;
+    let started_at_ms = clock.now_ms();
+    let config = Arc::new(config);
+    let journal = Journal::new(clock.clone(), JOURNAL_RING_BYTES);
+    let disk = Disk::default();
+    let opening = {
+        let (disk, clock, config, journal) = (disk.clone(), clock.clone(), Arc::clone(&config), journal.clone());
+        // Recovery may take its time, in which others want to be served by the same runtime.
+        runtime.spawn_blocking(move || open_folder(disk, clock, config, journal, is_temporary))
+    };
+    let opened = opening.await.map_err(|broken| match broken.try_into_panic() {
+        Ok(bug) => std::panic::resume_unwind(bug),
+        Err(_) => StartError::Runtime,
+    })?;
+    let (addresses, topics) = opened?;
+    let core = Core::new(Arc::clone(&topics), clock.clone(), journal.clone());
+    let opened = Server::listen(addresses, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
+        let status = first_status(&config, &topics, &server, &journal, started_at_ms);
+        let control = ControlSocket::open(&disk, &config.log_dir, status, &topics);
+        server.serve().map_err(StartError::Listen)?;
+        Ok((server, control.map_err(StartError::Folder)?))
+    });
+    match opened {
+        Ok((server, control)) => Ok(Broker { clock, journal, server, control, topics, is_temporary }),
+        Err(error) => {
+            // Leave the folder as it was found: closed in good order. The first error is the one to tell.
+            let _ = topics.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// The part that blocks.
+fn open_folder(
+    disk: Disk,
+    clock: Clock,
+    config: Arc<BrokerConfig>,
+    journal: Journal,
+    is_temporary: bool,
+) -> Result<(Addresses, Arc<Topics>), StartError> {
+    // Before the folder is made: a start that fails because a port is taken leaves nothing behind.
+    let addresses = Addresses::take(&config.listeners).map_err(StartError::Listen)?;
+    if is_temporary {
+        temporary::remove_stale(config.log_dir.parent().unwrap_or(Path::new("/")));
+    }
+    let topics = Topics::open(disk.clone(), clock, Arc::clone(&config), journal).inspect_err(|_| {
+        if is_temporary {
+            // The error that is told is the one that came first.
+            let _ = disk.remove_dir_all(&config.log_dir);
+        }
+    });
+    let topics = topics.map_err(StartError::Folder)?;
+    if is_temporary {
+        topics.remove_when_unused();
+    }
+    Ok((addresses, topics))
 }
 
 /// What is known once the listeners are bound; the counts are looked up for each answer.
@@ -187,72 +316,4 @@ fn advice_on_port(error: &io::Error) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::config::Settings;
-
-    fn settings(folder: &Path, port: u16) -> BrokerConfig {
-        let settings = Settings::default().with("log.dirs", folder.display());
-        let settings = settings.with("listeners", format_args!("PLAINTEXT://127.0.0.1:{port}"));
-        settings.resolve().expect("legal settings")
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_broker_starts_stops_and_starts_again_as_the_same_cluster() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
-        let status = first.status();
-        let (name, address) = first.addresses().remove(0);
-        assert_eq!(status.listeners[0].address, format!("{name}://{address}"));
-        assert_ne!(address.port(), 0);
-        first.shutdown().await.expect("a healthy disk");
-        let second = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
-        assert_eq!(second.status().cluster_id, status.cluster_id);
-        assert_eq!(second.status().recovery, Vec::<String>::new());
-        second.shutdown().await.expect("a healthy disk");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_port_that_is_taken_names_the_flags_and_nothing_is_made() {
-        let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
-        let running = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
-        let port = running.addresses()[0].1.port();
-        let data = other.path().join("data");
-        let error = Broker::start(settings(&data, port), Clock::system()).await.expect_err("a taken port");
-        assert!(!data.exists(), "the folder of a broker that never was");
-        assert!(error.to_string().contains(&format!("127.0.0.1:{port}")), "{error}");
-        assert!(error.to_string().contains("--port 0"), "{error}");
-        running.shutdown().await.expect("a healthy disk");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_folder_in_use_is_refused_and_stays_in_use() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let running = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
-        let error = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect_err("a folder in use");
-        assert!(error.to_string().contains("another broker is using it"), "{error}");
-        assert!(crate::web::connect(&Disk::default(), folder.path()).await.is_ok(), "the first one's socket is there");
-        running.shutdown().await.expect("a healthy disk");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_folder_that_cannot_be_made_names_the_flag() {
-        let error = Broker::start(settings(Path::new("/dev/null/x"), 0), Clock::system()).await.expect_err("no folder");
-        assert!(error.to_string().ends_with("choose another folder with --data (log.dirs)"), "{error}");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_stop_on_the_control_socket_reaches_the_broker() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let folder = tempfile::tempdir().expect("a folder");
-        let broker = Broker::start(settings(folder.path(), 0), Clock::system()).await.expect("a broker");
-        let mut socket = crate::web::connect(&Disk::default(), folder.path()).await.expect("a socket");
-        let request = b"POST /stop HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-        socket.write_all(request).await.expect("the request goes out");
-        socket.read_to_end(&mut Vec::new()).await.expect("an answer");
-        broker.stop_asked().await;
-        broker.shutdown().await.expect("a healthy disk");
-    }
-}
+mod tests;

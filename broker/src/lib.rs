@@ -27,3 +27,6 @@ pub mod server;
 pub mod storage;
 pub mod topics;
 pub mod web;
+
+pub use broker::{Broker, StartError};
+pub use config::{BrokerConfig, Settings, SettingsError};

@@ -13,7 +13,6 @@ mod start;
 mod status;
 mod stop;
 mod story;
-mod temporary;
 
 use std::process::ExitCode;
 

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cutaway::broker::Broker;
-use cutaway::clock::Clock;
+use cutaway::broker::{Broker, temporary};
 use cutaway::config::BrokerConfig;
 use cutaway::storage::disk::Disk;
 use cutaway::web::Status;
@@ -15,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{StartOptions, environment};
 use super::banner::{self, Tools};
-use super::{control, converse, detach, logging, story, temporary};
+use super::{control, converse, detach, logging, story};
 
 /// What a shell reports for a process that a signal ended: 128 and the signal's number.
 const KILLED_BY_SIGNAL: u8 = 128;
@@ -103,7 +102,7 @@ fn raise_descriptor_limit() {
 async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<ExitCode> {
     let mut stops = Stops::listen()?;
     let folder = config.log_dir.clone();
-    let broker = Broker::start(config, Clock::system()).await?;
+    let broker = Broker::start(config).await?;
     let banner = banner::render(&broker.status(), "serves", &Tools::find(!options.detached));
     // Whoever reads the first line alone may have closed the pipe; that is no reason to stop.
     let _ = anstream::stdout().write_all(banner.as_bytes());

@@ -41,7 +41,7 @@ pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
 async fn released(folder: &Path, clock: &Clock) {
     let disk = Disk::default();
     let lock = folder.join(LOCK_FILE);
-    while disk.exists(&lock) && !matches!(disk.try_lock(&lock), Ok(Some(_)) | Err(_)) {
+    while disk.exists(&lock) && !matches!(disk.try_lock_existing(&lock), Ok(Some(_)) | Err(_)) {
         clock.sleep(LOOK_AGAIN).await;
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::config::limits;
@@ -40,13 +40,13 @@ use connection::{Connection, stopped};
 /// How long an accept loop rests when the process has no descriptor left for another socket.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The listening sockets of one broker.
+/// The listening sockets of one broker. Once it is dropped, the runtime ends whatever still serves.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
     listeners: Mutex<Vec<BoundListener<StdListener>>>,
     addresses: Vec<(String, SocketAddr)>,
-    accept_loops: Mutex<Vec<JoinHandle<()>>>,
+    accept_loops: Mutex<JoinSet<()>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -107,7 +107,7 @@ impl Server {
         for listener in self.listeners.lock().expect("nobody panics while holding this lock").drain(..) {
             let socket = TcpListener::from_std(listener.socket)?;
             let shared = Arc::clone(&self.shared);
-            loops.push(tokio::spawn(accept_loop(socket, listener.endpoint, shared, self.stopping.subscribe())));
+            loops.spawn(accept_loop(socket, listener.endpoint, shared, self.stopping.subscribe()));
         }
         Ok(())
     }
@@ -119,19 +119,15 @@ impl Server {
         self.listeners.lock().expect("nobody panics while holding this lock").clear();
         let mut loops = std::mem::take(&mut *self.accept_loops.lock().expect("nobody panics while holding this lock"));
         let all_closed = async {
-            for accept_loop in &mut loops {
-                // An accept loop ends when its connections have; if it panicked, there is nothing left to wait for.
-                let _ = accept_loop.await;
-            }
+            // An accept loop ends when its connections have; if it panicked, there is nothing left to wait for.
+            while loops.join_next().await.is_some() {}
         };
         tokio::select! {
             () = all_closed => return,
             () = self.shared.core.clock().sleep(deadline) => {}
         }
         warn!("some clients did not take their answers within {deadline:?}; their connections are cut off");
-        for accept_loop in &loops {
-            accept_loop.abort();
-        }
+        loops.shutdown().await;
     }
 }
 

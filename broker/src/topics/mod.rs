@@ -22,7 +22,9 @@ mod waiter;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinError};
@@ -136,6 +138,16 @@ impl Topics {
         let folder = Arc::new(folder);
         let checkpointing = write_checkpoints_after_changes(&folder);
         Ok(Arc::new(Topics { folder, checkpointing }))
+    }
+
+    /// Has the data folder removed once nobody uses it any more, neither this nor what still runs on its behalf.
+    pub fn remove_when_unused(&self) {
+        self.folder.is_temporary.store(true, Ordering::Relaxed);
+    }
+
+    /// The data folder.
+    pub fn data_folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The cluster's id.

@@ -1,7 +1,7 @@
 //! Serves the control socket.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -22,7 +22,7 @@ use crate::topics::Topics;
 /// How long answers under way may take once the socket closes.
 const CLOSING_GRACE: Duration = Duration::from_millis(200);
 
-/// The control socket of one broker.
+/// The control socket of one broker; dropped without [`ControlSocket::close`], it cuts answers off.
 #[derive(Debug)]
 pub struct ControlSocket {
     disk: Disk,
@@ -36,18 +36,20 @@ pub struct ControlSocket {
 struct Shared {
     /// Without the counts, which are looked up for each answer.
     status: Status,
-    topics: Arc<Topics>,
+    /// A command that keeps its connection open must not keep the data folder in use.
+    topics: Weak<Topics>,
     stop_asked: watch::Sender<bool>,
     closing: watch::Sender<bool>,
 }
 
 impl ControlSocket {
     /// Opens the socket in a data folder whose lock is held, and serves it. Needs a running tokio runtime.
-    pub fn open(disk: &Disk, folder: &Path, status: Status, topics: Arc<Topics>) -> Result<ControlSocket> {
+    pub fn open(disk: &Disk, folder: &Path, status: Status, topics: &Arc<Topics>) -> Result<ControlSocket> {
         let path = folder.join(SOCKET_FILE);
         let listener = socket::listen(disk, folder)?;
         let listener = UnixListener::from_std(listener).map_err(Error::io("listen on", &path))?;
         let (stop_asked, closing) = (watch::Sender::new(false), watch::Sender::new(false));
+        let topics = Arc::downgrade(topics);
         let shared = Arc::new(Shared { status, topics, stop_asked, closing });
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         Ok(ControlSocket { disk: disk.clone(), path, shared, server })
@@ -66,20 +68,33 @@ impl ControlSocket {
 
     /// Finishes the answers under way and removes the socket.
     pub async fn close(mut self, clock: &Clock) {
-        self.shared.closing.send_replace(true);
-        if let Err(error) = self.disk.remove_file(&self.path) {
-            tracing::warn!("{error}");
-        }
+        self.vanish();
         tokio::select! {
             _ = &mut self.server => {}
-            () = clock.sleep(CLOSING_GRACE) => self.server.abort(),
+            () = clock.sleep(CLOSING_GRACE) => {}
         }
+    }
+
+    /// Nobody finds the socket any more.
+    fn vanish(&self) {
+        if !self.shared.closing.send_replace(true)
+            && let Err(error) = self.disk.remove_file(&self.path)
+        {
+            tracing::warn!("{error}");
+        }
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        self.vanish();
+        self.server.abort();
     }
 }
 
 impl Shared {
     fn status(&self) -> Status {
-        let topics = self.topics.list();
+        let topics = self.topics.upgrade().map_or_else(Vec::new, |topics| topics.list());
         let partitions = topics.iter().map(|topic| topic.partitions.len()).sum();
         Status { topics: topics.len(), partitions, ..self.status.clone() }
     }

@@ -49,7 +49,7 @@ async fn ask(folder: &Path, request: &str) -> String {
 async fn status_is_told_with_the_counts_of_now() {
     let folder = tempfile::tempdir().expect("a folder");
     let topics = topics(folder.path());
-    let control = ControlSocket::open(&Disk::default(), folder.path(), status(folder.path()), Arc::clone(&topics));
+    let control = ControlSocket::open(&Disk::default(), folder.path(), status(folder.path()), &topics);
     let control = control.expect("a socket");
     let wanted = NewTopic { name: "t".into(), partitions: 3, replication_factor: 1, ..NewTopic::default() };
     topics.create(&Principal::anonymous(), wanted, false).await.expect("a topic");
@@ -66,7 +66,7 @@ async fn status_is_told_with_the_counts_of_now() {
 async fn a_stop_is_handed_on_and_a_closed_socket_is_gone() {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = Disk::default();
-    let control = ControlSocket::open(&disk, folder.path(), status(folder.path()), topics(folder.path()));
+    let control = ControlSocket::open(&disk, folder.path(), status(folder.path()), &topics(folder.path()));
     let control = control.expect("a socket");
     assert!(ask(folder.path(), "GET /stop").await.starts_with("HTTP/1.1 405"), "reading must not stop a broker");
     assert!(ask(folder.path(), "POST /stop").await.starts_with("HTTP/1.1 202"));
@@ -85,7 +85,7 @@ async fn a_path_longer_than_an_address_works_and_a_stale_socket_is_replaced() {
     let stale = socket::listen(&disk, &long).expect("a socket");
     drop(stale);
     assert!(disk.exists(&long.join(SOCKET_FILE)) && connect(&disk, &long).await.is_err());
-    let control = ControlSocket::open(&disk, &long, status(&long), topics).expect("a socket");
+    let control = ControlSocket::open(&disk, &long, status(&long), &topics).expect("a socket");
     assert!(ask(&long, "GET /status").await.starts_with("HTTP/1.1 200"));
     control.close(&Clock::system()).await;
 }

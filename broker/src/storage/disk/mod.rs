@@ -136,9 +136,19 @@ impl Disk {
         Ok(names)
     }
 
-    /// Takes a file's exclusive lock (flock) without waiting; `None` while another process holds it.
+    /// Takes a file's exclusive lock (flock) without waiting; `None` while somebody else holds it. Makes the file if it is
+    /// not there.
     pub fn try_lock(&self, path: &Path) -> Result<Option<DiskFile>> {
-        let file = self.open(path, true)?;
+        self.lock(path, true)
+    }
+
+    /// As [`Disk::try_lock`], but makes nothing in a folder that somebody may be removing.
+    pub fn try_lock_existing(&self, path: &Path) -> Result<Option<DiskFile>> {
+        self.lock(path, false)
+    }
+
+    fn lock(&self, path: &Path, create: bool) -> Result<Option<DiskFile>> {
+        let file = self.open(path, create)?;
         match rustix::fs::flock(&*file.file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(Errno::WOULDBLOCK) => Ok(None),

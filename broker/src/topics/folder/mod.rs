@@ -27,7 +27,8 @@ mod producer_ids;
 mod reconcile;
 mod unknown;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(super) use self::change::{automatic, remove_later};
@@ -64,6 +65,8 @@ pub(super) struct DataFolder {
     changes: Mutex<Changes>,
     producer_ids: ProducerIds,
     checkpoints: Mutex<Checkpoints>,
+    /// Whether nobody wants the folder any more once it is closed.
+    pub(super) is_temporary: AtomicBool,
     /// Keeps other brokers out, and shows whether the folder is still there.
     lock: DiskFile,
 }
@@ -76,6 +79,11 @@ struct Changes {
 }
 
 impl DataFolder {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Writes those checkpoints that changed since they were last written.
     pub(super) fn write_checkpoints(&self) -> Result<()> {
         self.check_in_place()?;
@@ -128,6 +136,17 @@ impl DataFolder {
     }
 }
 
+impl Drop for DataFolder {
+    /// Whoever makes files in the folder holds it, so nothing can come back after this. The lock is still held.
+    fn drop(&mut self) {
+        if self.is_temporary.load(Ordering::Relaxed)
+            && let Err(error) = self.disk.remove_dir_all(&self.path)
+        {
+            tracing::warn!("the temporary data folder stays: {error}");
+        }
+    }
+}
+
 /// What a log needs to know of its topic's settings. Nobody knows how logs that came from elsewhere were compacted.
 fn log_options(topic: &TopicConfig, broker: &BrokerConfig, is_adopted: bool) -> LogOptions {
     LogOptions {
@@ -150,6 +169,6 @@ fn jitter_ms(topic: &TopicConfig) -> i64 {
 }
 
 /// The error of a folder that this broker must not touch: what is wrong, and what to do.
-fn refused(path: &std::path::Path, sentence: impl Into<String>) -> Error {
+fn refused(path: &Path, sentence: impl Into<String>) -> Error {
     Error::io("use the data folder", path)(std::io::Error::other(sentence.into()))
 }

@@ -6,6 +6,7 @@
 //! it gone.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use super::checkpoints::Checkpoints;
@@ -86,6 +87,7 @@ impl DataFolder {
             changes: Mutex::new(Changes::default()),
             producer_ids: ProducerIds::new(),
             checkpoints: Mutex::new(Checkpoints::default()),
+            is_temporary: AtomicBool::new(false),
             lock,
         };
         let highest_producer_id = folder.open_topics(&topics, &history, &mut findings);

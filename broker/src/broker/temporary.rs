@@ -1,11 +1,13 @@
-//! `--temp`: a folder of the broker's own among the system's temporary ones, removed at exit. What a broker that was
-//! killed could not remove, the next start with `--temp` does.
+//! Temporary data folders: one of the broker's own among the system's temporary ones, removed when it stops. What a
+//! broker that was killed could not remove, the next one with such a folder does.
 
 use std::path::{Path, PathBuf};
 
-use cutaway::storage::checkpoint::identity::META_PROPERTIES_FILE;
-use cutaway::storage::disk::Disk;
-use cutaway::topics::LOCK_FILE;
+use uuid::Uuid;
+
+use crate::storage::checkpoint::identity::META_PROPERTIES_FILE;
+use crate::storage::disk::Disk;
+use crate::topics::LOCK_FILE;
 
 const PREFIX: &str = "cutaway-";
 
@@ -13,13 +15,13 @@ const PREFIX: &str = "cutaway-";
 const DIGITS: usize = 32;
 
 /// A folder that no one else has; not made yet.
-pub(crate) fn choose() -> PathBuf {
-    std::env::temp_dir().join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()))
+pub fn choose() -> PathBuf {
+    std::env::temp_dir().join(format!("{PREFIX}{}", Uuid::new_v4().simple()))
 }
 
 /// Removes the folders of brokers that are dead, and returns them. What another user owns, what a living broker holds
 /// and what cannot be removed stays without a word: it keeps nobody from starting.
-pub(crate) fn remove_stale(parent: &Path) -> Vec<PathBuf> {
+pub fn remove_stale(parent: &Path) -> Vec<PathBuf> {
     let disk = Disk::default();
     let names = disk.list(parent).unwrap_or_default();
     let folders = names.iter().filter(|name| is_temporary(name)).map(|name| parent.join(name));
@@ -32,7 +34,7 @@ fn remove_if_dead(disk: &Disk, folder: &Path) -> bool {
     if !was_used || !disk.is_own_dir(folder) {
         return false;
     }
-    match disk.try_lock(&folder.join(LOCK_FILE)) {
+    match disk.try_lock_existing(&folder.join(LOCK_FILE)) {
         Ok(Some(_lock)) => disk.remove_dir_all(folder).is_ok(),
         Ok(None) | Err(_) => false,
     }
