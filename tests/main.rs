@@ -15,6 +15,7 @@ mod full_disk;
 mod hostile;
 mod kills;
 mod removed_folder;
+mod run_command;
 mod starts;
 
 mod files;

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
+use super::run::{self, RunOptions};
+
 const EXAMPLES: &str = "\
 Examples:
   cutaway                                   a broker on 127.0.0.1:9092, data in ./cutaway-data
@@ -13,6 +15,7 @@ Examples:
   cutaway --config server.properties        with the settings of a real Kafka
   cutaway --override log.segment.bytes=1048576 --override num.partitions=3
   cutaway --detach; cutaway status; cutaway stop
+  cutaway run -- pytest                     tests with a broker of their own
 
 Settings have Kafka's names. Where one is set more than once, this counts, the weakest first: Kafka's defaults,
 --config, the environment (KAFKA_LOG_SEGMENT_BYTES is log.segment.bytes), --override, other flags.";
@@ -39,6 +42,12 @@ pub(crate) enum Command {
     /// Start a broker; the same as no command.
     #[command(after_long_help = EXAMPLES)]
     Start(Box<StartOptions>),
+    /// Run a command, such as tests, with a broker of its own that is gone afterwards.
+    ///
+    /// The broker listens on a free port of this machine and keeps its data in a temporary folder. The command finds its
+    /// address in KAFKA_BROKER, KAFKA_BOOTSTRAP_SERVERS and SPRING_KAFKA_BOOTSTRAP_SERVERS.
+    #[command(after_long_help = run::EXAMPLES, override_usage = "cutaway run [OPTIONS] -- COMMAND [ARGUMENT]...")]
+    Run(Box<RunOptions>),
     /// Show the broker that runs on a data folder.
     Status(StatusOptions),
     /// Stop the broker that runs on a data folder, and wait until it has let go of it.

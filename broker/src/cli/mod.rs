@@ -9,9 +9,11 @@ mod detach;
 mod logging;
 mod pace;
 mod reset;
+mod run;
 mod start;
 mod status;
 mod stop;
+mod stops;
 mod story;
 
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match arguments.command {
         None => start::run(arguments.start),
         Some(Command::Start(options)) => start::run(*options),
+        Some(Command::Run(options)) => run::run(&options),
         Some(Command::Status(options)) => status::run(&options),
         Some(Command::Stop(options)) => stop::run(&options),
         Some(Command::Reset(options)) => reset::run(&options),

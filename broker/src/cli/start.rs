@@ -10,14 +10,11 @@ use cutaway::config::BrokerConfig;
 use cutaway::storage::disk::Disk;
 use cutaway::web::Status;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::{StartOptions, environment};
 use super::banner::{self, Tools};
+use super::stops::{self, Stops};
 use super::{control, converse, detach, logging, story};
-
-/// What a shell reports for a process that a signal ended: 128 and the signal's number.
-const KILLED_BY_SIGNAL: u8 = 128;
 
 /// Starts a broker and serves until it is stopped; a second start on a folder shows the broker that runs there.
 pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
@@ -90,7 +87,7 @@ fn already_there(options: &StartOptions, status: &Status) -> ExitCode {
 }
 
 /// Each partition holds three files open, so the soft limit of the shell, often 1024, is raised as far as it may be.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
@@ -120,7 +117,7 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
     }
     let outcome = tokio::select! {
         outcome = broker.shutdown() => outcome,
-        code = stops.next() => return Ok(exit_at_once(code, options.temp)),
+        signal = stops.next() => return Ok(exit_at_once(stops::exit_code(signal.as_raw()), options.temp)),
     };
     if let Some(story) = story {
         story.abort();
@@ -137,39 +134,8 @@ fn exit_at_once(code: u8, is_temporary: bool) -> ExitCode {
     std::process::exit(code.into())
 }
 
-/// The signals that stop a broker.
-struct Stops {
-    interrupt: Signal,
-    terminate: Signal,
-    hang_up: Signal,
-    /// Beyond a file-size limit the kernel sends this; once it is listened to, the write fails instead of the process.
-    _file_too_large: Signal,
-}
-
-impl Stops {
-    fn listen() -> anyhow::Result<Stops> {
-        let listen = |kind| signal(kind).context("cannot listen to signals");
-        Ok(Stops {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
-            _file_too_large: listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-        })
-    }
-
-    /// The next signal, as the exit code of a process that it ends.
-    async fn next(&mut self) -> u8 {
-        let signal = tokio::select! {
-            _ = self.interrupt.recv() => rustix::process::Signal::INT,
-            _ = self.terminate.recv() => rustix::process::Signal::TERM,
-            _ = self.hang_up.recv() => rustix::process::Signal::HUP,
-        };
-        KILLED_BY_SIGNAL + u8::try_from(signal.as_raw()).unwrap_or(0)
-    }
-}
-
 /// What people should know of their settings.
-fn tell_notes(config: &BrokerConfig) {
+pub(super) fn tell_notes(config: &BrokerConfig) {
     for note in &config.notes {
         anstream::eprintln!("{} {note}", banner::paint("note:", banner::NOTE));
     }
