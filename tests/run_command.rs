@@ -15,7 +15,7 @@ use cutaway_tests::batches::Batch;
 use cutaway_tests::broker::binary;
 use cutaway_tests::client::Client;
 use cutaway_tests::{folders, patience};
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const VARIABLES: [&str; 3] = ["KAFKA_BROKER", "KAFKA_BOOTSTRAP_SERVERS", "SPRING_KAFKA_BOOTSTRAP_SERVERS"];
@@ -76,6 +76,16 @@ impl Place {
     fn until_empty(&self) -> anyhow::Result<()> {
         let gone = patience::until("folders and processes to be gone", || Ok(self.ensure_empty().is_ok()));
         gone.and_then(|()| self.ensure_empty()).or_else(|error| self.ensure_empty().context(error))
+    }
+}
+
+impl Drop for Place {
+    /// What a test that fails has left must not disturb the next.
+    fn drop(&mut self) {
+        for process in self.processes().unwrap_or_default().into_iter().filter_map(Pid::from_raw) {
+            // One that has ended is as good.
+            let _ = kill_process(process, Signal::KILL);
+        }
     }
 }
 

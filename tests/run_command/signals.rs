@@ -43,7 +43,7 @@ fn a_command_that_dies_of_one_is_told_by_the_exit_code() -> anyhow::Result<()> {
 fn a_run_that_is_told_to_stop_leaves_no_process_of_the_command() -> anyhow::Result<()> {
     for signal in [Signal::TERM, Signal::HUP] {
         let place = Place::new();
-        let mut run = place.run("tail -f /dev/null & echo ready; wait")?;
+        let mut run = place.run("tail -f /dev/null 2>/dev/null & echo ready; wait")?;
         ensure!(run.line()? == "ready", "the shell does not wait");
         kill_process(run.pid(), signal)?;
         ensure!(run.end()?.0 == Some(128 + signal.as_raw()), "the exit code is not the command's");

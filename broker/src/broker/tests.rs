@@ -65,6 +65,16 @@ async fn a_stop_on_the_control_socket_reaches_the_broker() {
     broker.shutdown().await.expect("a healthy disk");
 }
 
+#[tokio::test]
+async fn a_broker_goes_by_the_clock_that_it_is_given() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::frozen_at(1_000);
+    let broker = Broker::start_with_clock(settings(folder.path(), 0), clock.clone()).await.expect("a broker");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!((broker.status().started_at_ms, broker.clock.now_ms()), (1_000, 2_000));
+    broker.shutdown().await.expect("a healthy disk");
+}
+
 /// Who polls a start outside of tokio must hear of it, not see a panic.
 #[test]
 fn without_a_runtime_a_start_is_refused() {
