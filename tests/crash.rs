@@ -285,6 +285,7 @@ fn power_cut_at_every_change() {
     let disk = Disk::scripted(Arc::clone(&script));
     let mut chance = Chance::new(7);
     let mut log = Log::create(&disk, &dir, topic_id(), 0, options(), NOW_MS).expect("a new log");
+    disk.sync_dir(&root).expect("whoever makes logs makes their folders durable");
     let mut model = Model::new();
     // After which change how much was acknowledged: written, and flushed.
     let mut acknowledged = vec![(script.changes().len(), 0, 0)];

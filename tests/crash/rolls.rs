@@ -10,7 +10,24 @@ use cutaway_tests::folders;
 
 use super::{
     Model, NOW_MS, Outcome, Written, batch_of, check, check_next_offset, end_of, options, read, reopen, topic_id,
+    write_folder,
 };
+
+/// A segment that nobody has read since the start is not open. When its folder gets another name, because the topic was
+/// deleted, nothing may be read from the folder of a namesake.
+#[test]
+fn a_renamed_log_reads_nothing_of_its_namesake() {
+    let folder = folders::in_memory();
+    let (dir, gone, other) = (folder.path().join("t-0"), folder.path().join("gone"), folder.path().join("other"));
+    let (model, end) = write_folder(&dir, 5, 60, true);
+    write_folder(&other, 6, 60, true);
+    let mut log = reopen(&dir, true, end);
+    log.rename(&gone).expect("renamed");
+    std::fs::rename(&other, &dir).expect("a namesake");
+    let (first, last) = (*model.keys().next().expect("batches"), end - 1);
+    assert_eq!(read(&log, first), Outcome::Refused, "of the first segment nothing was open");
+    assert!(matches!(read(&log, last), Outcome::Bytes(_)), "the last one was open, and stays so");
+}
 
 /// A roll fails half-way at each of its steps, smaller batches still fit into the old segment, and then comes a kill or
 /// a stop: everything acknowledged is there, and no offset is given twice.

@@ -1,6 +1,7 @@
 //! Metadata: which brokers and topics there are, and who leads which partition. May create what is asked for.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
@@ -15,7 +16,7 @@ use super::errors::topic_code;
 use super::operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Core, RequestContext};
 use crate::names::{TopicId, TopicName};
-use crate::topics::{Partition, Topic};
+use crate::topics::{Partition, Topic, TopicError};
 
 /// The first version in which a topic may be asked for by its id.
 const TOPIC_IDS_FROM: i16 = 12;
@@ -102,13 +103,15 @@ async fn by_names(
     wanted: &[MetadataRequestTopic],
 ) -> Vec<MetadataResponseTopic> {
     let mut seen = HashSet::new();
-    let mut found = Vec::with_capacity(wanted.len());
-    for name in wanted.iter().filter_map(|topic| topic.name.as_ref()) {
-        if seen.insert(name.as_str()) {
-            found.push(by_name(core, context, request, name).await);
-        }
+    let names = wanted.iter().filter_map(|topic| topic.name.as_ref()).filter(|name| seen.insert(name.as_str()));
+    let names: Vec<&WireName> = names.collect();
+    let missing: Vec<TopicName> = names.iter().filter_map(|name| to_create(core, request, name)).collect();
+    let mut created = HashMap::new();
+    if !missing.is_empty() {
+        let outcomes = core.topics.auto_create(&context.principal, &missing).await;
+        created = missing.iter().map(TopicName::as_str).zip(outcomes).collect();
     }
-    found
+    names.into_iter().map(|name| by_name(core, context, name, created.remove(name.as_str()))).collect()
 }
 
 fn by_topic_id(core: &Core, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {
@@ -118,27 +121,34 @@ fn by_topic_id(core: &Core, context: &RequestContext, id: Uuid) -> MetadataRespo
     }
 }
 
-/// A topic by its name, created when both sides allow that. Kafka answers UNKNOWN_TOPIC_OR_PARTITION while it
-/// creates; here the topic is there by the time of the answer.
-async fn by_name(
-    core: &Core,
-    context: &RequestContext,
-    request: &MetadataRequest,
-    wire_name: &WireName,
-) -> MetadataResponseTopic {
-    if let Some(topic) = core.topics.get(wire_name) {
-        return known(context, &topic);
+/// The name of a topic that is not there and is to be created, when both sides allow that. Kafka answers
+/// UNKNOWN_TOPIC_OR_PARTITION while it creates; here the topic is there by the time of the answer.
+fn to_create(core: &Core, request: &MetadataRequest, wire_name: &WireName) -> Option<TopicName> {
+    if core.topics.get(wire_name).is_some() {
+        return None;
     }
-    let refuse = |code| refused(code, Some(wire_name.clone()), Uuid::nil());
-    let Ok(name) = TopicName::parse(wire_name) else { return refuse(ResponseError::InvalidTopicException) };
     let may_create = core.config().auto_create_topics_enable && request.allow_auto_topic_creation;
     // Kafka's own topics are made by those who write to them, with settings of their own.
-    if !may_create || name.is_internal() {
-        return refuse(ResponseError::UnknownTopicOrPartition).with_is_internal(name.is_internal());
+    TopicName::parse(wire_name).ok().filter(|name| may_create && !name.is_internal())
+}
+
+/// A topic by its name, with what became of it if it was to be created.
+fn by_name(
+    core: &Core,
+    context: &RequestContext,
+    wire_name: &WireName,
+    created: Option<Result<Arc<Topic>, TopicError>>,
+) -> MetadataResponseTopic {
+    let refuse = |code| refused(code, Some(wire_name.clone()), Uuid::nil());
+    match created {
+        Some(Ok(topic)) => return known(context, &topic),
+        Some(Err(failure)) => return refuse(topic_code(&failure)),
+        None => {}
     }
-    match core.topics.auto_create(&context.principal, &name).await {
-        Ok(topic) => known(context, &topic),
-        Err(failure) => refuse(topic_code(&failure)),
+    match (core.topics.get(wire_name), TopicName::parse(wire_name)) {
+        (Some(topic), _) => known(context, &topic),
+        (None, Err(_)) => refuse(ResponseError::InvalidTopicException),
+        (None, Ok(name)) => refuse(ResponseError::UnknownTopicOrPartition).with_is_internal(name.is_internal()),
     }
 }
 

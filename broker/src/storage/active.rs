@@ -30,7 +30,7 @@ pub(super) struct ActiveSegment {
 }
 
 impl ActiveSegment {
-    /// A new, empty segment. Files of that name, left behind by a roll that did not finish, are emptied.
+    /// A new, empty segment without files. Those of that name, left behind by a roll that did not finish, are emptied.
     pub(super) fn create(
         disk: &Disk,
         dir: &Path,
@@ -67,7 +67,7 @@ impl ActiveSegment {
     /// A segment that was written before and is whole: its counters are worked out from its files.
     pub(super) fn resume(segment: Arc<Segment>, published: Published, now_ms: TimestampMs) -> Result<ActiveSegment> {
         segment.publish(published);
-        let indexed = segment.index.last()?.map_or(0, |entry| u64::from(entry.position));
+        let indexed = segment.index.last().map_or(0, |entry| u64::from(entry.position));
         let mut first = Scanner::new(&segment.log, 0, published.size, None, segment.rules, Depth::Headers);
         let first_timestamp = match first.step()? {
             Step::Batch(found) => Some(found.header.max_timestamp),

@@ -1,7 +1,7 @@
 //! A file of fixed-size entries that grows at its end: what `.index` and `.timeindex` have in common.
 //!
-//! Entries are read where they are needed, straight from the page cache; nothing is kept in memory but their count.
-//! The count is published after the entry's bytes, so that readers need no lock. Entries only help to find things:
+//! Entries are read where they are needed, straight from the page cache; nothing is kept in memory but their count and the
+//! last one, so that a log whose end alone is written and read needs no descriptor for them. The count is published after the entry's bytes, so that readers need no lock. Entries only help to find things:
 //! whoever follows one checks that it leads where it says.
 
 use std::path::Path;
@@ -17,20 +17,24 @@ pub(super) struct EntryFile<const SIZE: usize> {
     file: DiskFile,
     count: AtomicU64,
     capacity: u64,
-    /// The last entry, once it was written or asked for.
+    /// The last entry.
     last: Mutex<Option<[u8; SIZE]>>,
 }
 
 impl<const SIZE: usize> EntryFile<SIZE> {
-    /// Opens (or makes) a file that may hold as many entries as fit `max_bytes`. A trailing part of an entry, and the
-    /// zero tail that Kafka leaves behind a file it had preallocated, do not count.
+    /// Looks at a file that may hold as many entries as fit `max_bytes`; it is opened for good when it is needed. A
+    /// trailing part of an entry, and the zero tail that Kafka leaves behind a file it had preallocated, do not count.
     pub(super) fn open(disk: &Disk, path: &Path, max_bytes: u32) -> Result<EntryFile<SIZE>> {
-        let file = disk.open(path, true)?;
-        let whole = file.len()? / SIZE as u64;
-        let capacity = u64::from(max_bytes) / SIZE as u64;
-        let entries = EntryFile { file, count: AtomicU64::new(whole), capacity, last: Mutex::new(None) };
-        entries.count.store(entries.without_zero_tail(whole)?, Ordering::Release);
-        Ok(entries)
+        let first_look = disk.open_later(path);
+        let whole = first_look.len()? / SIZE as u64;
+        let count = without_zero_tail::<SIZE>(&first_look, whole)?;
+        let last = count.checked_sub(1).map(|index| entry_at(&first_look, index)).transpose()?;
+        Ok(EntryFile {
+            file: disk.open_later(path),
+            count: AtomicU64::new(count),
+            capacity: u64::from(max_bytes) / SIZE as u64,
+            last: Mutex::new(last),
+        })
     }
 
     fn count(&self) -> u64 {
@@ -41,32 +45,21 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         self.count() >= self.capacity
     }
 
-    /// Entry number `index`, which must be below the count.
-    pub(super) fn get(&self, index: u64) -> Result<[u8; SIZE]> {
-        let mut entry = [0; SIZE];
-        let position = index * SIZE as u64;
-        if self.file.read_at(position, &mut entry)? < SIZE {
-            let what = format!("entry {index} is cut off");
-            return Err(Error::Damaged { path: self.file.path().to_owned(), position, what });
-        }
-        Ok(entry)
-    }
-
     /// The last entry.
-    pub(super) fn last(&self) -> Result<Option<[u8; SIZE]>> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none() {
-            *last = self.count().checked_sub(1).map(|index| self.get(index)).transpose()?;
-        }
-        Ok(*last)
+    pub(super) fn last(&self) -> Option<[u8; SIZE]> {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last entry for which `at_or_below` holds, where it holds for a first part of the entries and for none after.
     pub(super) fn search(&self, at_or_below: impl Fn(&[u8; SIZE]) -> bool) -> Result<Option<[u8; SIZE]>> {
-        let (mut low, mut high, mut found) = (0, self.count(), None);
+        // Most look for what was written last.
+        if let Some(last) = self.last().filter(&at_or_below) {
+            return Ok(Some(last));
+        }
+        let (mut low, mut high, mut found) = (0, self.count().saturating_sub(1), None);
         while low < high {
             let middle = low + (high - low) / 2;
-            let entry = self.get(middle)?;
+            let entry = entry_at(&self.file, middle)?;
             if at_or_below(&entry) {
                 found = Some(entry);
                 low = middle + 1;
@@ -93,6 +86,16 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         self.file.set_len(0)
     }
 
+    /// Makes the file if it is not there.
+    pub(super) fn make(&self) -> Result<()> {
+        self.file.make()
+    }
+
+    /// Keeps the file from being opened under its former name.
+    pub(super) fn seal(&self) {
+        self.file.seal();
+    }
+
     /// Cuts the file to exactly its entries and makes them durable.
     pub(super) fn finish(&self) -> Result<()> {
         let len = self.count() * SIZE as u64;
@@ -101,22 +104,33 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         }
         self.file.sync()
     }
+}
 
-    /// Kafka preallocates the index of an active segment with zeros; after a kill they are still there. No genuine
-    /// entry but the very first is all zeros, so the entries end before the first zero one.
-    fn without_zero_tail(&self, whole: u64) -> Result<u64> {
-        if whole == 0 || self.get(whole - 1)? != [0; SIZE] {
-            return Ok(whole);
-        }
-        let (mut low, mut high) = (0, whole - 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.get(middle)? == [0; SIZE] {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        Ok(low)
+/// Entry number `index` of a file that has as many.
+fn entry_at<const SIZE: usize>(file: &DiskFile, index: u64) -> Result<[u8; SIZE]> {
+    let mut entry = [0; SIZE];
+    let position = index * SIZE as u64;
+    if file.read_at(position, &mut entry)? < SIZE {
+        let what = format!("entry {index} is cut off");
+        return Err(Error::Damaged { path: file.path().to_owned(), position, what });
     }
+    Ok(entry)
+}
+
+/// Kafka preallocates the index of an active segment with zeros; after a kill they are still there. No genuine entry but
+/// the very first is all zeros, so the entries end before the first zero one.
+fn without_zero_tail<const SIZE: usize>(file: &DiskFile, whole: u64) -> Result<u64> {
+    if whole == 0 || entry_at(file, whole - 1)? != [0; SIZE] {
+        return Ok(whole);
+    }
+    let (mut low, mut high) = (0, whole - 1);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if entry_at(file, middle)? == [0; SIZE] {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    Ok(low)
 }

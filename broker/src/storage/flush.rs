@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::Result;
+use super::checkpoint::identity::PARTITION_METADATA_FILE;
 use super::disk::{Disk, DiskFile};
 
-/// One flush of one log: the files that were dirty when it began.
+/// One flush of one log: the files that were dirty when it began, and its folder if a segment was made in it.
 #[derive(Debug)]
 pub struct Flush {
     files: Vec<DiskFile>,
@@ -24,6 +25,8 @@ impl Flush {
             file.sync()?;
         }
         if let Some((disk, folder)) = &self.folder {
+            // Written when the folder was made, and of no worth to anybody before there are records.
+            disk.open_later(&folder.join(PARTITION_METADATA_FILE)).sync()?;
             disk.sync_dir(folder)?;
         }
         Ok(self.end_offset)

@@ -4,8 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Result;
+use super::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use super::disk::Disk;
+use super::recovery::Finding;
 use super::segment::{Segment, segment_file};
+use crate::names::TopicId;
 
 /// Removes what an interrupted operation left behind, and returns the names of all that counts.
 pub(super) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
@@ -54,4 +57,25 @@ pub(super) fn remove_stale_snapshots(
 pub(super) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
     let digits = name.strip_suffix(suffix)?;
     (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+}
+
+/// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew, if the disk
+/// is full by a later start. Where the log never had a record a power cut may have taken it, and nothing else.
+pub(super) fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId, is_blank: bool) -> Result<Option<Finding>> {
+    let file = dir.join(PARTITION_METADATA_FILE);
+    if is_blank && disk.read_if_there(&file)?.is_none_or(|bytes| bytes.is_empty()) {
+        let outcome = identity::write_first_topic_id(disk, &file, topic_id).map(|()| None);
+        return outcome.or_else(|error| if error.is_out_of_room() { Ok(None) } else { Err(error) });
+    }
+    if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
+        return Ok(None);
+    }
+    let sentence = match identity::write_topic_id(disk, &file, topic_id) {
+        Ok(()) => format!("the topic id was missing or wrong, and was written anew: {topic_id}"),
+        Err(full) if full.is_out_of_room() => {
+            format!("the topic id is missing or wrong; it is {topic_id}, which cannot be written yet: {full}")
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Finding { file, position: 0, length: 0, first_offset: 0, sentence }))
 }

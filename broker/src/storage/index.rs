@@ -40,8 +40,8 @@ impl OffsetIndex {
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
-    pub(super) fn last(&self) -> Result<Option<IndexEntry>> {
-        Ok(self.entries.last()?.map(|entry| self.decode(&entry)))
+    pub(super) fn last(&self) -> Option<IndexEntry> {
+        self.entries.last().map(|entry| self.decode(&entry))
     }
 
     /// Adds an entry; both numbers grow from entry to entry.
@@ -60,6 +60,14 @@ impl OffsetIndex {
 
     pub(super) fn clear(&self) -> Result<()> {
         self.entries.clear()
+    }
+
+    pub(super) fn make(&self) -> Result<()> {
+        self.entries.make()
+    }
+
+    pub(super) fn seal(&self) {
+        self.entries.seal();
     }
 
     pub(super) fn finish(&self) -> Result<()> {

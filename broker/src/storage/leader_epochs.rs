@@ -106,6 +106,12 @@ impl LeaderEpochs {
         self.changed |= before != self.entries.len();
     }
 
+    /// Writes the file before the first record of a log. It is written again, durably, when it matters: the log could
+    /// give what it says until then.
+    pub(super) fn write_first(&self, disk: &Disk) -> Result<()> {
+        epochs::write_first(disk, &self.path, &self.entries)
+    }
+
     /// Writes the file if it says something else.
     pub(super) fn write(&mut self, disk: &Disk) -> Result<()> {
         if self.changed {

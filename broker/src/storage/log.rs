@@ -14,6 +14,7 @@ use super::active::ActiveSegment;
 use super::batch::{BatchHeader, RecordBatch};
 use super::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use super::disk::Disk;
+use super::folder::restore_topic_id;
 use super::leader_epochs::LeaderEpochs;
 use super::producers::{Producers, Verdict};
 use super::recovery::{self, Opened};
@@ -64,14 +65,15 @@ pub struct Log {
     unflushed_count: u64,
     /// The folder is not as the last clean stop left it.
     changed: bool,
-    /// A segment was made since the folder was synced.
+    /// A segment may have been made since the folder was synced.
     folder_is_dirty: bool,
     poisoned: Option<String>,
     reader: Arc<LogReader>,
 }
 
 impl Log {
-    /// Makes the folder with an empty segment and `partition.metadata`, all durable.
+    /// Makes the folder, with nothing in it but `partition.metadata`. Neither is durable: the folder is once the caller
+    /// has synced the one above, what is in it with the first flush.
     pub fn create(
         disk: &Disk,
         dir: &Path,
@@ -81,7 +83,7 @@ impl Log {
         now_ms: TimestampMs,
     ) -> Result<Log> {
         disk.create_dir_all(dir)?;
-        identity::write_topic_id(disk, &dir.join(PARTITION_METADATA_FILE), topic_id)?;
+        identity::write_first_topic_id(disk, &dir.join(PARTITION_METADATA_FILE), topic_id)?;
         let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch, offset_limit: i64::MAX };
         let active = ActiveSegment::create(disk, dir, 0, &options, rules, now_ms)?;
         let opened = Opened {
@@ -89,14 +91,10 @@ impl Log {
             active,
             producers: Producers::default(),
             epochs: LeaderEpochs::empty(dir),
-            scanned: true,
+            scanned: false,
             findings: Vec::new(),
         };
-        let log = Log::assemble(disk, dir, leader_epoch, 0, options, opened);
-        log.reader.write_leader_epochs(disk)?;
-        disk.sync_dir(dir)?;
-        dir.parent().map_or(Ok(()), |parent| disk.sync_dir(parent))?;
-        Ok(log)
+        Ok(Log::assemble(disk, dir, leader_epoch, 0, options, opened))
     }
 
     /// Opens a folder, recovers what needs it, and tells what it found.
@@ -110,7 +108,8 @@ impl Log {
     ) -> Result<(Log, Vec<Finding>)> {
         let mut opened = recovery::open(disk, dir, opening, &options, now_ms)?;
         let mut findings = std::mem::take(&mut opened.findings);
-        findings.extend(restore_topic_id(disk, dir, topic_id)?);
+        let is_blank = opened.active.next_offset() == 0 && opened.active.size() == 0;
+        findings.extend(restore_topic_id(disk, dir, topic_id, is_blank)?);
         let recovery_point = opening.recovery_point.clamp(0, opened.active.next_offset());
         let log = Log::assemble(disk, dir, opening.leader_epoch, recovery_point, options, opened);
         if log.changed
@@ -154,7 +153,8 @@ impl Log {
             recovery_point,
             unflushed_count: u64::try_from(end - recovery_point).unwrap_or(0),
             changed: scanned,
-            folder_is_dirty: false,
+            // What a kill left there may have been made just before it.
+            folder_is_dirty: scanned,
             poisoned: None,
             reader: Arc::new(LogReader::new(segments, start, epochs)),
         }
@@ -173,6 +173,10 @@ impl Log {
         self.make_room(&header, batch.bytes().len() as u64, now_ms)?;
         let position = self.active.size();
         self.note_change()?;
+        if position == 0 {
+            self.folder_is_dirty = true;
+            self.active.segment.make_files()?;
+        }
         self.write(position, &header, batch.bytes())?;
         self.active.note(&Located { position, header }, self.options.index_interval_bytes);
         self.producers.expire(now_ms, self.options.producer_id_expiration_ms);
@@ -274,6 +278,7 @@ impl Log {
 
     /// Renames the folder; open handles stay valid.
     pub fn rename(&mut self, to: &Path) -> Result<()> {
+        self.reader.segments().iter().for_each(|segment| segment.seal());
         self.disk.rename(&self.dir, to)?;
         self.dir = to.to_owned();
         Ok(())
@@ -302,10 +307,15 @@ impl Log {
     }
 
     /// The first change since the log was opened makes the new leader epoch known on disk: not earlier, so that a
-    /// start with many partitions does not wait for as many fsyncs.
+    /// start with many partitions does not wait for as many fsyncs. Before the very first record it need not be durable:
+    /// until the first segment is sealed the log itself tells.
     fn note_change(&mut self) -> Result<()> {
         if !self.changed {
-            self.reader.write_leader_epochs(&self.disk)?;
+            if self.log_end_offset() == 0 {
+                self.reader.write_first_leader_epoch(&self.disk)?;
+            } else {
+                self.reader.write_leader_epochs(&self.disk)?;
+            }
             self.changed = true;
         }
         Ok(())
@@ -334,6 +344,7 @@ impl Log {
         self.write_snapshot(end)?;
         let rules = self.active.segment.rules;
         let made = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, rules, now_ms);
+        let made = made.and_then(|next| next.segment.make_files().map(|()| next));
         let next = made.inspect_err(|_| self.remove_segment(end))?;
         let mut segments = self.reader.segments().to_vec();
         segments.push(Arc::clone(&next.segment));
@@ -370,21 +381,4 @@ impl Log {
         }
         Err(error)
     }
-}
-
-/// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew, if the disk
-/// is full by a later start.
-fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId) -> Result<Option<Finding>> {
-    let file = dir.join(PARTITION_METADATA_FILE);
-    if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
-        return Ok(None);
-    }
-    let sentence = match identity::write_topic_id(disk, &file, topic_id) {
-        Ok(()) => format!("the topic id was missing or wrong, and was written anew: {topic_id}"),
-        Err(full) if full.is_out_of_room() => {
-            format!("the topic id is missing or wrong; it is {topic_id}, which cannot be written yet: {full}")
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(Some(Finding { file, position: 0, length: 0, first_offset: 0, sentence }))
 }

@@ -83,6 +83,11 @@ impl LogReader {
         self.epochs.write().unwrap_or_else(PoisonError::into_inner).write(disk)
     }
 
+    /// Writes `leader-epoch-checkpoint` before the first record.
+    pub(super) fn write_first_leader_epoch(&self, disk: &Disk) -> Result<()> {
+        self.epochs.read().unwrap_or_else(PoisonError::into_inner).write_first(disk)
+    }
+
     /// The epoch under which `offset` was written.
     pub fn leader_epoch_of(&self, offset: i64) -> Option<i32> {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).epoch_of(offset)

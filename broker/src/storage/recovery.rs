@@ -53,7 +53,7 @@ pub(super) struct Opened {
     pub(super) active: ActiveSegment,
     pub(super) producers: Producers,
     pub(super) epochs: LeaderEpochs,
-    /// Some segment was scanned, and its indexes written anew.
+    /// Some segment that has records was scanned, and its indexes written anew.
     pub(super) scanned: bool,
     pub(super) findings: Vec<Finding>,
 }
@@ -95,7 +95,7 @@ pub(super) fn open(
     epochs.settle();
     epochs.cut(active.next_offset());
     recovery.report_changed_epochs(&segments);
-    let scanned = first_scanned < segments.len();
+    let scanned = segments[first_scanned.min(segments.len())..].iter().any(|one| one.published().size > 0);
     Ok(Opened { segments, active, producers, epochs, scanned, findings: recovery.findings })
 }
 
@@ -140,7 +140,7 @@ impl Recovery<'_> {
         let last = bases.last().copied();
         for base in bases.split_off(bases.len().min(1)) {
             let file = |suffix| segment_file(self.dir, base, suffix);
-            let is_empty = self.disk.open(&file("log"), false)?.is_empty()?;
+            let is_empty = self.disk.open_later(&file("log")).is_empty()?;
             if !is_empty || (Some(base) == last && ends_clean == last) {
                 bases.push(base);
                 continue;
@@ -161,8 +161,7 @@ impl Recovery<'_> {
         }
         let reached = |segment: &Arc<Segment>| segment.published().next_offset > self.opening.recovery_point;
         let lost_index = |segment: &Arc<Segment>| {
-            segment.published().size > INDEX_EXPECTED_ABOVE_BYTES
-                && segment.index.last().is_ok_and(|entry| entry.is_none())
+            segment.published().size > INDEX_EXPECTED_ABOVE_BYTES && segment.index.last().is_none()
         };
         let unclean_from = if self.opening.clean { last } else { segments.iter().position(reached).unwrap_or(last) };
         Ok(segments.iter().position(lost_index).map_or(unclean_from, |index| index.min(unclean_from)))
@@ -183,7 +182,7 @@ impl Recovery<'_> {
     /// Whether the active segment ends where the clean stop said, with good batches from its last index entry on.
     fn end_is_whole(&self, segment: &Segment, snapshots: &[i64]) -> Result<bool> {
         let size = segment.log.len()?;
-        if let Some(last) = segment.index.last()?
+        if let Some(last) = segment.index.last()
             && !segment.leads_true(last, size)?
         {
             return Ok(false);
@@ -218,6 +217,9 @@ impl Recovery<'_> {
     ) -> Result<ActiveSegment> {
         let size = segment.log.len()?;
         let mut active = ActiveSegment::blank(Arc::clone(segment), self.now_ms);
+        if size > 0 {
+            segment.make_files()?;
+        }
         active.clear_indexes()?;
         let rules = self.rules_of_scan(segment, next_base, snapshots);
         let mut scanner = Scanner::new(&segment.log, 0, size, Some(segment.base_offset), rules, Depth::Crc);
@@ -342,6 +344,7 @@ impl Recovery<'_> {
         scanned.finish_or_drop_indexes()?;
         let next =
             ActiveSegment::create(self.disk, self.dir, scanned.next_offset(), self.options, self.rules, self.now_ms)?;
+        next.segment.make_files()?;
         segments.push(Arc::clone(&next.segment));
         self.disk.sync_dir(self.dir)?;
         Ok(next)

@@ -70,8 +70,9 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Opens (or makes) the three files of the segment that begins with `base_offset`. Nothing is published or trusted
-    /// yet; `epochs` are those of the checkpoint, if it can be read.
+    /// The segment that begins with `base_offset`; its three files are made when it gets its first batch, and each is
+    /// opened when it is needed. Nothing is published or trusted yet; `epochs` are those of the checkpoint, if it can be
+    /// read.
     pub(super) fn open(
         disk: &Disk,
         dir: &Path,
@@ -83,7 +84,7 @@ impl Segment {
         let name = |suffix| segment_file(dir, base_offset, suffix);
         Ok(Segment {
             base_offset,
-            log: disk.open(&name("log"), true)?,
+            log: disk.open_later(&name("log")),
             index: OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?,
             time_index: TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?,
             rules,
@@ -97,6 +98,20 @@ impl Segment {
             damage: RwLock::default(),
             largest_timestamp: Mutex::new(None),
         })
+    }
+
+    /// Makes those of the three files that are not there.
+    pub(super) fn make_files(&self) -> Result<()> {
+        self.log.make()?;
+        self.index.make()?;
+        self.time_index.make()
+    }
+
+    /// Keeps files that were not opened yet from being opened: the folder gets another name.
+    pub(super) fn seal(&self) {
+        self.log.seal();
+        self.index.seal();
+        self.time_index.seal();
     }
 
     pub(super) fn published(&self) -> Published {
@@ -220,7 +235,7 @@ impl Segment {
         if known.is_some() {
             return Ok(known);
         }
-        let claimed = self.time_index.last()?;
+        let claimed = self.time_index.last();
         let largest = match claimed {
             Some(entry) if self.confirms(entry)? => claimed,
             _ => self.scan_largest_timestamp()?,

@@ -43,13 +43,13 @@ impl TimeIndex {
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
-    pub(super) fn last(&self) -> Result<Option<TimeEntry>> {
-        Ok(self.entries.last()?.map(|entry| self.decode(&entry)))
+    pub(super) fn last(&self) -> Option<TimeEntry> {
+        self.entries.last().map(|entry| self.decode(&entry))
     }
 
     /// Adds the entry if its timestamp is larger than the last one's (Kafka's `TimeIndex.maybeAppend`).
     pub(super) fn push_if_later(&self, entry: TimeEntry) -> Result<()> {
-        let last_timestamp = self.last()?.map_or(-1, |last| last.timestamp);
+        let last_timestamp = self.last().map_or(-1, |last| last.timestamp);
         if entry.timestamp <= last_timestamp {
             return Ok(());
         }
@@ -67,6 +67,14 @@ impl TimeIndex {
 
     pub(super) fn clear(&self) -> Result<()> {
         self.entries.clear()
+    }
+
+    pub(super) fn make(&self) -> Result<()> {
+        self.entries.make()
+    }
+
+    pub(super) fn seal(&self) {
+        self.entries.seal();
     }
 
     pub(super) fn finish(&self) -> Result<()> {

@@ -1,10 +1,10 @@
 //! What a client asks for when it creates a topic, and whether it may have it, by the rules of Kafka's controller
 //! (`ReplicationControlManager.createTopics`) and in its words. Nothing here touches the disk.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::TopicError;
-use super::registry::Registry;
+use super::registry::{Registry, metric_name};
 use crate::config::limits::MAX_PARTITIONS;
 use crate::config::{BrokerConfig, TopicConfig};
 use crate::names::TopicName;
@@ -33,19 +33,39 @@ pub(super) struct Plan {
     pub(super) config: TopicConfig,
 }
 
+/// Topics that are to be created together with another: to that one they are as good as there.
+#[derive(Debug, Default)]
+pub(super) struct Planned {
+    by_metric_name: HashMap<String, TopicName>,
+    partition_count: usize,
+}
+
+impl Planned {
+    pub(super) fn add(&mut self, name: &TopicName, partition_count: i32) {
+        self.by_metric_name.insert(metric_name(name), name.clone());
+        self.partition_count += usize::try_from(partition_count).unwrap_or(0);
+    }
+}
+
 impl Plan {
     /// Checks a wish in Kafka's order: name, namesakes, settings, replicas, partitions.
-    pub(super) fn of(wanted: &NewTopic, config: &BrokerConfig, registry: &Registry) -> Result<Plan, TopicError> {
+    pub(super) fn of(
+        wanted: &NewTopic,
+        config: &BrokerConfig,
+        registry: &Registry,
+        planned: &Planned,
+    ) -> Result<Plan, TopicError> {
         let name = TopicName::parse(&wanted.name).map_err(|error| TopicError::InvalidName(error.to_string()))?;
-        if registry.get(name.as_str()).is_some() {
+        let planned_like_it = planned.by_metric_name.get(&metric_name(&name));
+        if registry.get(name.as_str()).is_some() || planned_like_it == Some(&name) {
             return Err(TopicError::Exists(name));
         }
-        if let Some(other) = registry.colliding(&name) {
+        if let Some(other) = registry.colliding(&name).or_else(|| planned_like_it.cloned()) {
             return Err(TopicError::InvalidName(format!("Topic '{name}' collides with existing topic: {other}")));
         }
         let topic_config = config.topic_defaults.with_overrides(&wanted.configs).map_err(TopicError::InvalidConfig)?;
         let partition_count = partition_count(wanted, config)?;
-        let room = MAX_PARTITIONS.saturating_sub(registry.partition_count());
+        let room = MAX_PARTITIONS.saturating_sub(registry.partition_count() + planned.partition_count);
         if usize::try_from(partition_count).map_or(true, |count| count > room) {
             return Err(TopicError::InvalidPartitions(format!(
                 "Number of partitions was set to {partition_count}, but this broker has room for {room} more of at most \

@@ -30,7 +30,8 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinError};
 use uuid::Uuid;
 
-use self::folder::{DataFolder, automatic, remove_later};
+use self::creation::Planned;
+use self::folder::{Created, DataFolder, automatic, remove_later};
 use crate::clock::Clock;
 use crate::config::{Alterations, BrokerConfig, Scope, TopicConfig};
 use crate::journal::Journal;
@@ -196,27 +197,41 @@ impl Topics {
         wanted: NewTopic,
         validate_only: bool,
     ) -> std::result::Result<Arc<Topic>, TopicError> {
+        let mut created = self.create_all(principal, vec![wanted], validate_only).await;
+        created.pop().expect("each wish has an outcome")
+    }
+
+    /// Creates topics in hardly more time than one takes. Each succeeds or fails alone; the outcomes are in the order of
+    /// the wishes.
+    pub async fn create_all(
+        &self,
+        principal: &Principal,
+        wanted: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Vec<std::result::Result<Arc<Topic>, TopicError>> {
         if validate_only {
-            let (record, config) = self.folder.plan(&wanted)?;
-            return Ok(Arc::new(Topic::new(&record, config, Vec::new())));
+            let plan = |wish| {
+                let (record, config) = self.folder.plan(wish, &Planned::default())?;
+                Ok(Arc::new(Topic::new(&record, config, Vec::new())))
+            };
+            return wanted.iter().map(plan).collect();
         }
         self.create_in_folder(principal, wanted, false).await
     }
 
-    /// Creates a topic with the broker's defaults because a client asked for its metadata; one of two at once wins and
+    /// Creates topics with the broker's defaults because a client asked for their metadata; one of two at once wins and
     /// both get it.
     pub async fn auto_create(
         &self,
         principal: &Principal,
-        name: &TopicName,
-    ) -> std::result::Result<Arc<Topic>, TopicError> {
-        if let Some(topic) = self.get(name.as_str()) {
-            return Ok(topic);
-        }
-        match self.create_in_folder(principal, automatic(name), true).await {
+        names: &[TopicName],
+    ) -> Vec<std::result::Result<Arc<Topic>, TopicError>> {
+        let created = self.create_in_folder(principal, names.iter().map(automatic).collect(), true).await;
+        let settle = |(name, outcome): (&TopicName, Created)| match outcome {
             Err(TopicError::Exists(_)) => self.get(name.as_str()).ok_or(TopicError::Unknown),
             outcome => outcome,
-        }
+        };
+        names.iter().zip(created).map(settle).collect()
     }
 
     /// Gives a topic more partitions, or with `validate_only` says whether it could have them: then the topic as it is.
@@ -293,15 +308,15 @@ impl Topics {
     }
 
     /// A client that goes away does not interrupt a creation: it goes on where it blocks.
-    async fn create_in_folder(
-        &self,
-        by: &Principal,
-        wanted: NewTopic,
-        automatically: bool,
-    ) -> std::result::Result<Arc<Topic>, TopicError> {
-        let (folder, by) = (Arc::clone(&self.folder), by.clone());
+    async fn create_in_folder(&self, by: &Principal, wanted: Vec<NewTopic>, automatically: bool) -> Vec<Created> {
+        let (folder, by, count) = (Arc::clone(&self.folder), by.clone(), wanted.len());
         let outcome = tokio::task::spawn_blocking(move || folder.create(&by, &wanted, automatically)).await;
-        outcome.unwrap_or_else(|broken| Err(self.interrupted("create a topic in", broken).into()))
+        outcome.unwrap_or_else(|broken| {
+            let broken = broken.to_string();
+            let interrupted =
+                || Error::io("create topics in", &self.config().log_dir)(io::Error::other(broken.clone()));
+            (0..count).map(|_| Err(interrupted().into())).collect()
+        })
     }
 
     fn interrupted(&self, action: &'static str, broken: JoinError) -> Error {

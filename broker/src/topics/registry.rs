@@ -82,6 +82,6 @@ impl Registry {
     }
 }
 
-fn metric_name(name: &TopicName) -> String {
+pub(super) fn metric_name(name: &TopicName) -> String {
     name.as_str().replace('.', "_")
 }

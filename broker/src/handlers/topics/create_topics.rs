@@ -16,7 +16,7 @@ use crate::handlers::settings::source_code;
 use crate::handlers::{Core, RequestContext};
 use crate::topics::{CLUSTER_METADATA, NewTopic, Topic};
 
-/// Creates one topic after the other; a topic is in the metadata by the time of the answer.
+/// Creates all topics of the request together; they are in the metadata by the time of the answer.
 pub(super) async fn handle(
     core: &Core,
     context: &RequestContext,
@@ -29,35 +29,23 @@ pub(super) async fn handle(
             duplicates.insert(topic.name.as_str());
         }
     }
-    let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        // A duplicate is reported once, wherever it stands.
-        if !seen.remove(topic.name.as_str()) {
-            continue;
-        }
-        results.push(if duplicates.contains(topic.name.as_str()) {
-            refused(&topic.name, ResponseError::InvalidRequest, "Duplicate topic name.".into())
-        } else if topic.name.as_str() == CLUSTER_METADATA {
-            let sentence = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
-            refused(&topic.name, ResponseError::InvalidRequest, sentence)
-        } else {
-            create(core, context, topic, request.validate_only, version).await
-        });
-    }
-    CreateTopicsResponse::default().with_topics(results)
-}
-
-async fn create(
-    core: &Core,
-    context: &RequestContext,
-    topic: &CreatableTopic,
-    validate_only: bool,
-    version: i16,
-) -> CreatableTopicResult {
-    match core.topics.create(&context.principal, wanted(topic), validate_only).await {
-        Ok(created) => succeeded(core, &topic.name, &created, version),
-        Err(failure) => refused(&topic.name, topic_code(&failure), failure.to_string()),
-    }
+    // A duplicate is reported once, wherever it stands.
+    let topics: Vec<&CreatableTopic> = request.topics.iter().filter(|topic| seen.remove(topic.name.as_str())).collect();
+    let why_not = |topic: &CreatableTopic| match topic.name.as_str() {
+        name if duplicates.contains(name) => Some("Duplicate topic name.".to_owned()),
+        CLUSTER_METADATA => Some(format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.")),
+        _ => None,
+    };
+    let wishes = topics.iter().filter(|topic| why_not(topic).is_none()).map(|topic| wanted(topic)).collect();
+    let mut outcomes = core.topics.create_all(&context.principal, wishes, request.validate_only).await.into_iter();
+    let answer = |topic: &CreatableTopic| match why_not(topic) {
+        Some(sentence) => refused(&topic.name, ResponseError::InvalidRequest, sentence),
+        None => match outcomes.next().expect("each wish has an outcome") {
+            Ok(created) => succeeded(core, &topic.name, &created, version),
+            Err(failure) => refused(&topic.name, topic_code(&failure), failure.to_string()),
+        },
+    };
+    CreateTopicsResponse::default().with_topics(topics.into_iter().map(answer).collect())
 }
 
 /// Versions before 5 do not tell what came of it, and before 7 not the id.

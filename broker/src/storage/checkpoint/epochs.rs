@@ -31,6 +31,11 @@ pub fn write(disk: &Disk, path: &Path, epochs: &[EpochStart]) -> Result<()> {
     disk.replace(path, render(epochs).as_bytes())
 }
 
+/// Writes the file at a log's first record, when the log itself still tells all that is in it: not durably.
+pub fn write_first(disk: &Disk, path: &Path, epochs: &[EpochStart]) -> Result<()> {
+    disk.put(path, render(epochs).as_bytes())
+}
+
 /// The file's text.
 pub fn render(epochs: &[EpochStart]) -> String {
     render_lines(epochs.iter().map(|start| format!("{} {}", start.epoch, start.start_offset)))

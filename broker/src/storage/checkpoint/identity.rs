@@ -87,6 +87,11 @@ pub fn write_topic_id(disk: &Disk, path: &Path, topic_id: TopicId) -> Result<()>
     disk.replace(path, render_topic_id(topic_id).as_bytes())
 }
 
+/// Writes `partition.metadata` into a folder that was just made, not durably.
+pub fn write_first_topic_id(disk: &Disk, path: &Path, topic_id: TopicId) -> Result<()> {
+    disk.put(path, render_topic_id(topic_id).as_bytes())
+}
+
 /// The text of `partition.metadata`; Kafka ends it without a line feed.
 pub fn render_topic_id(topic_id: TopicId) -> String {
     format!("version: 0\ntopic_id: {topic_id}")

@@ -17,10 +17,8 @@ use super::{Error, Result};
 
 /// A file's text; `None` when there is no such file.
 fn read_text(disk: &Disk, path: &Path) -> Result<Option<String>> {
-    if !disk.exists(path) {
-        return Ok(None);
-    }
-    match String::from_utf8(disk.read(path)?) {
+    let Some(bytes) = disk.read_if_there(path)? else { return Ok(None) };
+    match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(text)),
         Err(error) => Err(damaged(path, error.utf8_error().valid_up_to(), "text was expected, not these bytes")),
     }

@@ -6,17 +6,18 @@
 //! from such a recording, and open it with the real recovery.
 
 mod descriptors;
+mod file;
 mod owner;
 mod script;
 mod space;
 
+pub use file::{DiskFile, FileRange};
 pub use script::{Change, Script};
 pub use space::Space;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IoSlice};
-use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,9 +25,6 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::{Error, Result};
-
-/// How many slices one `pwritev` may carry; Linux's IOV_MAX is 1024.
-const MAX_SLICES: usize = 1024;
 
 /// One broker's door to the file system; clones share its script.
 #[derive(Clone, Debug, Default)]
@@ -66,16 +64,12 @@ impl Disk {
 
     /// Opens a file for reading and writing, making it first when `create` and it is not there.
     pub fn open(&self, path: &Path, create: bool) -> Result<DiskFile> {
-        let open = |create| OpenOptions::new().read(true).write(true).create(create).truncate(false).open(path);
-        let file = match open(false) {
-            Err(missing) if create && missing.kind() == io::ErrorKind::NotFound => {
-                self.note(path, || Change::CreateFile(path.to_owned()))?;
-                open(true)
-            }
-            opened => opened,
-        };
-        let file = file.map_err(Error::io("open", path))?;
-        Ok(DiskFile { file: Arc::new(file), path: Arc::new(path.to_owned()), disk: self.clone() })
+        DiskFile::open(self, path, create)
+    }
+
+    /// A file that is opened when it is first used, and made when it is first written to. Until it is made it is empty.
+    pub fn open_later(&self, path: &Path) -> DiskFile {
+        DiskFile::closed(self, path)
     }
 
     /// Whether something stands at a path.
@@ -93,6 +87,14 @@ impl Disk {
         std::fs::read(path).map_err(Error::io("read", path))
     }
 
+    /// Reads a whole (small) file; `None` when there is none.
+    pub fn read_if_there(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match std::fs::read(path) {
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(Error::io("read", path)),
+        }
+    }
+
     /// Puts a file in place whole: writes `<path>.tmp`, fsyncs it, renames it, fsyncs the folder.
     pub fn replace(&self, path: &Path, contents: &[u8]) -> Result<()> {
         let mut temporary = path.as_os_str().to_owned();
@@ -104,6 +106,13 @@ impl Disk {
         file.sync()?;
         self.rename(&temporary, path)?;
         path.parent().map_or(Ok(()), |folder| self.sync_dir(folder))
+    }
+
+    /// Writes a file anew, neither whole nor durable: a power cut may leave any part of it. For what can be made again.
+    pub fn put(&self, path: &Path, contents: &[u8]) -> Result<()> {
+        let file = self.open(path, true)?;
+        file.set_len(0)?;
+        file.write_at(0, &[contents])
     }
 
     /// Renames a file or a folder.
@@ -149,7 +158,7 @@ impl Disk {
 
     fn lock(&self, path: &Path, create: bool) -> Result<Option<DiskFile>> {
         let file = self.open(path, create)?;
-        match rustix::fs::flock(&*file.file, FlockOperation::NonBlockingLockExclusive) {
+        match rustix::fs::flock(file.descriptor()?, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(errno) => Err(Error::io("lock", path)(errno.into())),
@@ -163,105 +172,6 @@ impl Disk {
             None => Ok(()),
         }
     }
-}
-
-/// An open file; clones share the descriptor. Positions are explicit: nothing seeks.
-#[derive(Clone, Debug)]
-pub struct DiskFile {
-    file: Arc<File>,
-    path: Arc<PathBuf>,
-    disk: Disk,
-}
-
-impl DiskFile {
-    /// Where the file was opened (a later rename of its folder does not show here).
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Whether this is the file at the path where it was opened; somebody may have removed or replaced it since.
-    pub fn is_in_place(&self) -> bool {
-        match (self.file.metadata(), std::fs::metadata(&*self.path)) {
-            (Ok(own), Ok(there)) => (own.dev(), own.ino()) == (there.dev(), there.ino()),
-            (_, Err(failure)) => failure.kind() != io::ErrorKind::NotFound,
-            (Err(_), _) => true,
-        }
-    }
-
-    /// The file's length in bytes.
-    pub fn len(&self) -> Result<u64> {
-        self.file.metadata().map(|metadata| metadata.len()).map_err(Error::io("look at", &self.path))
-    }
-
-    /// Whether the file has no bytes.
-    pub fn is_empty(&self) -> Result<bool> {
-        self.len().map(|len| len == 0)
-    }
-
-    /// Cuts the file, or lengthens it with zeros.
-    pub fn set_len(&self, len: u64) -> Result<()> {
-        self.disk.note(&self.path, || Change::SetLen(self.path.to_path_buf(), len))?;
-        self.file.set_len(len).map_err(Error::io("cut", &self.path))
-    }
-
-    /// Fills the buffer from `position`; returns how many bytes there were, fewer only at the end of the file.
-    pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], position + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(Error::io("read", &self.path)(source)),
-            }
-        }
-        Ok(filled)
-    }
-
-    /// Writes all slices one after another at `position`; after an error some of them may have been written.
-    pub fn write_at(&self, position: u64, slices: &[&[u8]]) -> Result<()> {
-        self.disk.note(&self.path, || Change::Write(self.path.to_path_buf(), position, slices.concat()))?;
-        let mut vector: Vec<IoSlice<'_>> = slices.iter().map(|slice| IoSlice::new(slice)).collect();
-        let mut remaining = &mut vector[..];
-        IoSlice::advance_slices(&mut remaining, 0);
-        let mut written = 0u64;
-        while !remaining.is_empty() {
-            let batch = &remaining[..remaining.len().min(MAX_SLICES)];
-            match rustix::io::pwritev(&*self.file, batch, position + written) {
-                Ok(0) => return Err(Error::io("write", &self.path)(io::ErrorKind::WriteZero.into())),
-                Ok(count) => {
-                    written += count as u64;
-                    IoSlice::advance_slices(&mut remaining, count);
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(Error::io("write", &self.path)(errno.into())),
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the file's bytes durable (fdatasync).
-    pub fn sync(&self) -> Result<()> {
-        self.disk.note(&self.path, || Change::Sync(self.path.to_path_buf()))?;
-        self.file.sync_data().map_err(Error::io("sync", &self.path))
-    }
-
-    /// Lets the kernel copy at most `count` bytes from `position` to a socket (sendfile); 0 only at the end of the file.
-    pub fn send_to(&self, socket: BorrowedFd<'_>, position: u64, count: usize) -> io::Result<usize> {
-        let mut offset = position;
-        rustix::fs::sendfile(socket, &*self.file, Some(&mut offset), count).map_err(io::Error::from)
-    }
-}
-
-/// A part of a file that goes to a client as it stands. It owns its handle, so the file may be removed meanwhile.
-#[derive(Clone, Debug)]
-pub struct FileRange {
-    /// The file.
-    pub file: DiskFile,
-    /// The first byte.
-    pub position: u64,
-    /// How many bytes.
-    pub length: u32,
 }
 
 fn absent_is_fine(outcome: io::Result<()>) -> io::Result<()> {

@@ -203,9 +203,16 @@ impl Metadata {
 
     /// Adds a topic, or changes the one with this id.
     pub fn put_topic(&self, topic: &TopicRecord) -> Result<()> {
+        self.put_topics([topic])
+    }
+
+    /// The same for many, in one commit.
+    pub fn put_topics<'a>(&self, topics: impl IntoIterator<Item = &'a TopicRecord>) -> Result<()> {
         self.change(|transaction| {
-            let mut topics = transaction.open_table(TOPICS)?;
-            topics.insert(topic.id.uuid().as_u128(), StoredTopic::render(topic).as_str())?;
+            let mut table = transaction.open_table(TOPICS)?;
+            for topic in topics {
+                table.insert(topic.id.uuid().as_u128(), StoredTopic::render(topic).as_str())?;
+            }
             Ok(())
         })
     }

@@ -1,142 +1,29 @@
-//! Makes topics, extends and deletes them, in steps that a crash may interrupt anywhere.
+//! Deletes topics, and removes what is half made or half deleted, in steps that a crash may interrupt anywhere.
 //!
 //! ```text
-//! create:  metadata "creating" → folders → metadata "live" → registry, answer
-//! extend:  metadata "extending" → new folders → metadata "live" → registry, answer
-//! delete:  metadata "deleting" → registry → folders renamed → metadata forgets → checkpoints → answer … files removed
+//! metadata "deleting" → registry → folders renamed → metadata forgets → checkpoints → answer … files removed
 //! ```
 //!
 //! What the disk keeps from being finished is finished before the name is used again, or else by the next start; see
 //! `reconcile`.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::names::deleted_folder_name;
-use super::open::leader_epoch;
-use super::unknown::overrides_of_internal;
-use super::{Changes, DataFolder, log_options, parallel};
-use crate::config::TopicConfig;
+use super::{Changes, DataFolder};
 use crate::journal::Event;
-use crate::names::{Principal, TopicId, TopicName, TopicPartition};
+use crate::names::{Principal, TopicName};
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::disk::Disk;
-use crate::storage::log::Log;
 use crate::storage::metadata::{TopicRecord, TopicState};
 use crate::storage::{Error, Result};
-use crate::topics::creation::{NewTopic, Plan};
-use crate::topics::extension::MorePartitions;
-use crate::topics::partition::Partition;
 use crate::topics::upkeep::Upkeep;
 use crate::topics::{Topic, TopicError};
 
 impl DataFolder {
-    /// Says what would come of a wish.
-    pub(in crate::topics) fn plan(
-        &self,
-        wanted: &NewTopic,
-    ) -> std::result::Result<(TopicRecord, TopicConfig), TopicError> {
-        let plan = Plan::of(wanted, &self.config.now(), &self.registry)?;
-        let topic = TopicRecord {
-            name: plan.name,
-            id: TopicId::random(),
-            partition_count: plan.partition_count,
-            overrides: plan.overrides,
-            state: TopicState::Creating,
-            first_run: self.upkeep.run.number,
-            adopted: false,
-        };
-        Ok((topic, plan.config))
-    }
-
-    /// Creates a topic. Blocks.
-    pub(in crate::topics) fn create(
-        &self,
-        by: &Principal,
-        wanted: &NewTopic,
-        automatically: bool,
-    ) -> std::result::Result<Arc<Topic>, TopicError> {
-        let mut changes = self.changes();
-        if changes.stopped {
-            return Err(self.stopping("create a topic in").into());
-        }
-        self.check_in_place()?;
-        self.upkeep.run.count()?;
-        let (mut topic, config) = self.plan(wanted)?;
-        self.finish_namesakes(&mut changes, &topic.name)?;
-        self.metadata.put_topic(&topic)?;
-        let partitions = self.create_logs(&topic, 0..topic.partition_count, &config).and_then(|partitions| {
-            topic.state = TopicState::Live;
-            self.metadata.put_topic(&topic)?;
-            Ok(partitions)
-        });
-        let partitions = partitions.inspect_err(|_| self.abandon(&mut changes, &topic))?;
-        let created = Arc::new(Topic::new(&topic, config, partitions));
-        self.registry.insert(&created);
-        self.upkeep.note_change();
-        self.journal.record(|| Event::TopicCreated {
-            topic: topic.name.to_string(),
-            topic_id: topic.id.to_string(),
-            partitions: topic.partition_count,
-            by: by.to_string(),
-            automatically,
-        });
-        Ok(created)
-    }
-
-    /// The topic that somebody wants to extend, if that may be.
-    pub(in crate::topics) fn check_extension(
-        &self,
-        wanted: &MorePartitions,
-    ) -> std::result::Result<Arc<Topic>, TopicError> {
-        let topic = self.registry.get(&wanted.topic).ok_or(TopicError::Unknown)?;
-        wanted.of(&topic, self.config.now().node_id, self.registry.partition_count())?;
-        Ok(topic)
-    }
-
-    /// Gives a topic more partitions. A crash leaves it with as many as before or with all that were wanted, for the
-    /// next start finishes what it finds begun. Blocks.
-    pub(in crate::topics) fn extend(
-        &self,
-        by: &Principal,
-        wanted: &MorePartitions,
-    ) -> std::result::Result<Arc<Topic>, TopicError> {
-        let mut changes = self.changes();
-        if changes.stopped {
-            return Err(self.stopping("extend a topic in").into());
-        }
-        self.check_in_place()?;
-        self.upkeep.run.count()?;
-        let topic = self.check_extension(wanted)?;
-        self.finish_namesakes(&mut changes, &topic.name)?;
-        let new = topic.partition_count..wanted.count;
-        // What fails below is taken back by removing folders of this topic, so that none may be there before.
-        new.clone().try_for_each(|partition| self.check_vacant(&self.partition_dir(&topic.name, partition)))?;
-        let mut record = TopicRecord { partition_count: wanted.count, ..topic.record(TopicState::Extending) };
-        self.metadata.put_topic(&record)?;
-        let partitions = self.create_logs(&record, new, &topic.config).and_then(|partitions| {
-            record.state = TopicState::Live;
-            self.metadata.put_topic(&record)?;
-            Ok(partitions)
-        });
-        let partitions = partitions.inspect_err(|_| {
-            record.state = TopicState::Extending;
-            self.abandon(&mut changes, &record);
-        })?;
-        let extended = Arc::new(topic.extended(partitions));
-        self.registry.replace(&extended);
-        self.upkeep.note_change();
-        self.journal.record(|| Event::TopicExtended {
-            topic: extended.name.to_string(),
-            topic_id: extended.id.to_string(),
-            partitions: extended.partition_count,
-            by: by.to_string(),
-        });
-        Ok(extended)
-    }
-
     /// Deletes a topic: it is gone when this returns, its files a while later. Blocks.
     pub(in crate::topics) fn delete(&self, by: &Principal, topic: &Topic) -> std::result::Result<(), TopicError> {
         let mut changes = self.changes();
@@ -163,42 +50,9 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Makes the logs of new partitions.
-    fn create_logs(
-        &self,
-        topic: &TopicRecord,
-        partitions: Range<i32>,
-        config: &TopicConfig,
-    ) -> Result<Vec<Arc<Partition>>> {
-        let (epoch, now_ms) = (leader_epoch(topic, self.upkeep.run.number), self.upkeep.clock.now_ms());
-        let options = log_options(config, &self.config.now(), false);
-        let logs = parallel::each(partitions.clone().collect(), |partition| {
-            let dir = self.partition_dir(&topic.name, partition);
-            self.check_vacant(&dir)?;
-            let made = Log::create(&self.disk, &dir, topic.id, epoch, options.clone(), now_ms);
-            // Until it says whose it is, nobody but us knows that this folder may be removed.
-            made.inspect_err(|_| drop(self.disk.remove_dir_all(&dir)))
-        });
-        let logs = logs.into_iter().zip(partitions).map(|(log, partition)| {
-            let id = TopicPartition { topic: topic.name.clone(), partition };
-            Ok(Partition::new(id, log?, config, Arc::clone(&self.upkeep)))
-        });
-        let partitions: Result<Vec<_>> = logs.collect();
-        self.disk.sync_dir(&self.path)?;
-        partitions
-    }
-
-    fn check_vacant(&self, dir: &Path) -> Result<()> {
-        if self.disk.exists(dir) {
-            let occupied = "a folder of this name is there already; move it away, or restart the broker to serve it";
-            return Err(Error::io("create", dir)(std::io::Error::other(occupied)));
-        }
-        Ok(())
-    }
-
     /// Removes what a failed creation or extension left. Where that fails too, it is done before the name is used again,
     /// or the next start does what it can.
-    fn abandon(&self, changes: &mut Changes, topic: &TopicRecord) {
+    pub(super) fn abandon(&self, changes: &mut Changes, topic: &TopicRecord) {
         if let Err(error) = self.undo(topic) {
             tracing::warn!(
                 "topic {} could not be made or extended, and what is there of it waits for the next start: {error}",
@@ -288,10 +142,4 @@ pub(in crate::topics) fn remove_later(disk: &Disk, upkeep: &Arc<Upkeep>, folders
             }
         });
     });
-}
-
-/// The wish behind a topic that is created because somebody used its name.
-pub(in crate::topics) fn automatic(name: &TopicName) -> NewTopic {
-    let configs = overrides_of_internal(name).into_iter().map(|(key, value)| (key, Some(value))).collect();
-    NewTopic { name: name.to_string(), partitions: -1, replication_factor: -1, assignments: Vec::new(), configs }
 }

@@ -12,12 +12,14 @@
 //! ```
 //!
 //! How a folder is opened is told in `open`, whose it is in `ownership`, and what happens when metadata and folders
-//! tell different stories in `reconcile`. A topic is made, extended and deleted in `change`: always metadata first with
-//! the state *creating*, *extending* or *deleting*, so that a crash leaves something that the next start recognises and finishes.
+//! tell different stories in `reconcile`. Topics are made and extended in `create` and deleted in `change`: always metadata
+//! first with the state *creating*, *extending* or *deleting*, so that a crash leaves something that the next start
+//! recognises and finishes.
 
 mod alter;
 mod change;
 mod checkpoints;
+mod create;
 mod findings;
 mod names;
 mod open;
@@ -31,7 +33,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(super) use self::change::{automatic, remove_later};
+pub(super) use self::change::remove_later;
+pub(super) use self::create::{Created, automatic};
 pub use self::open::LOCK_FILE;
 pub use self::reconcile::CLUSTER_METADATA;
 use uuid::Uuid;

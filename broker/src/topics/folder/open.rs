@@ -193,6 +193,7 @@ impl DataFolder {
         let now_ms = self.upkeep.clock.now_ms();
         if !self.disk.exists(dir) {
             let log = Log::create(&self.disk, dir, topic.id, leader_epoch, options, now_ms)?;
+            self.disk.sync_dir(&self.path)?;
             if topic.state == TopicState::Extending {
                 return Ok((log, Vec::new()));
             }

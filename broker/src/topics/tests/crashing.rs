@@ -35,6 +35,45 @@ async fn a_power_cut_at_any_change_leaves_a_topic_whole_or_gone() {
     }
 }
 
+/// The same while three topics are made together and each gets a record.
+#[tokio::test]
+async fn a_power_cut_at_any_change_leaves_each_of_many_topics_whole_or_gone() {
+    let bench = Bench::new().with("log.flush.interval.messages", "1");
+    let topics = bench.topics();
+    let opened = bench.script.changes().len();
+    let names = ["a", "b", "c"];
+    let wishes = names.iter().map(|name| wanted(name, 2)).collect();
+    let created: Vec<_> = topics.create_all(&Principal::anonymous(), wishes, false).await;
+    let made = bench.script.changes().len();
+    let mut appended = Vec::new();
+    for topic in &created {
+        let partition = &topic.as_ref().expect("created").partitions[1];
+        partition.append(&batch("x")).await.expect("appended");
+        appended.push(bench.script.changes().len());
+    }
+    drop((topics, created));
+    let changes = bench.script.changes();
+    for kept in opened..=changes.len() {
+        for unsynced in [true, false] {
+            let image = bench.folder.path().join(format!("image-{kept}-{unsynced}"));
+            Script::crash_image(&changes, kept, unsynced, &bench.data(), &image).expect("an image");
+            let topics = bench.open_at(&image).unwrap_or_else(|error| panic!("after {kept} changes: {error}"));
+            for (name, appended) in names.iter().zip(&appended) {
+                let topic = topics.get(name);
+                assert!(topic.is_some() || kept < made, "{name} is gone after {kept}");
+                let Some(topic) = topic else { continue };
+                assert_eq!(topic.partitions.len(), 2, "half of {name} after {kept}");
+                let is_there = topic.partitions[1].high_watermark() == 1;
+                assert!(is_there || kept < *appended, "the record of {name} is gone after {kept}");
+            }
+            let told = std::fs::read_to_string(image.join("recovery-findings.txt")).unwrap_or_default();
+            assert_eq!(told, "", "after {kept}, unsynced kept: {unsynced}");
+            drop(topics);
+            std::fs::remove_dir_all(&image).expect("removed");
+        }
+    }
+}
+
 fn check(topics: &Topics, kept: usize, at: &Acknowledged) {
     let topic = topics.get("t");
     assert!(topic.is_none() || kept > at.opened, "a topic from nowhere after {kept}");

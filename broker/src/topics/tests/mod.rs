@@ -2,6 +2,7 @@
 
 mod altering;
 mod crashing;
+mod creating;
 mod extending;
 mod flushing;
 mod opening;
@@ -167,11 +168,12 @@ async fn of_many_automatic_creations_at_once_all_get_the_same_topic() {
     let name = TopicName::parse("t").expect("a good name");
     let attempts = (0..8).map(|_| {
         let (topics, name) = (topics.clone(), name.clone());
-        tokio::spawn(async move { topics.auto_create(&Principal::anonymous(), &name).await.expect("created").id })
+        tokio::spawn(async move { topics.auto_create(&Principal::anonymous(), &[name]).await })
     });
     let mut ids = Vec::new();
     for attempt in attempts.collect::<Vec<_>>() {
-        ids.push(attempt.await.expect("no panic"));
+        let outcomes = attempt.await.expect("no panic");
+        ids.extend(outcomes.into_iter().map(|created| created.expect("created").id));
     }
     ids.dedup();
     assert_eq!(ids.len(), 1);
@@ -213,7 +215,7 @@ async fn a_creation_that_fails_leaves_nothing_and_can_be_tried_again() {
     let no_folder = |change: &Change| matches!(change, Change::CreateDir(path) if path.ends_with("t-1"));
     // Without this file nothing in the folder says whose it is.
     let no_owner =
-        |change: &Change| matches!(change, Change::Write(path, ..) if path.ends_with("t-1/partition.metadata.tmp"));
+        |change: &Change| matches!(change, Change::Write(path, ..) if path.ends_with("t-1/partition.metadata"));
     // redb does nothing any more after an error of the disk, until it is opened again.
     let no_metadata = |change: &Change| matches!(change, Change::Write(path, ..) if path.ends_with("cutaway.redb"));
     let bench = Bench::new();

@@ -78,6 +78,8 @@ async fn lost_metadata_is_rebuilt_from_the_folders() {
     let mut builder = BatchBuilder::new(Compression::None).from_producer(producer_id, 0, 0);
     builder.push(1_000, None, Some(b"x"), &[]);
     topic.partitions[2].append(&builder.build()).await.expect("appended");
+    // What one partition lost, the checkpoint of another tells.
+    topic.partitions[1].append(&batch("x")).await.expect("appended");
     let cluster_id = topics.cluster_id().to_owned();
     drop(topics);
     drop(bench.topics());
