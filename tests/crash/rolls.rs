@@ -22,9 +22,10 @@ fn a_renamed_log_reads_nothing_of_its_namesake() {
     let (model, end) = write_folder(&dir, 5, 60, true);
     write_folder(&other, 6, 60, true);
     let mut log = reopen(&dir, true, end);
+    let (first, last) = (*model.keys().next().expect("batches"), end - 1);
+    assert!(matches!(read(&log, last), Outcome::Bytes(_)));
     log.rename(&gone).expect("renamed");
     std::fs::rename(&other, &dir).expect("a namesake");
-    let (first, last) = (*model.keys().next().expect("batches"), end - 1);
     assert_eq!(read(&log, first), Outcome::Refused, "of the first segment nothing was open");
     assert!(matches!(read(&log, last), Outcome::Bytes(_)), "the last one was open, and stays so");
 }

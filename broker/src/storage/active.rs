@@ -50,6 +50,19 @@ impl ActiveSegment {
         Ok(active)
     }
 
+    /// The first segment of a new log.
+    pub(super) fn first(
+        disk: &Disk,
+        dir: &Path,
+        options: &LogOptions,
+        rules: Rules,
+        now_ms: TimestampMs,
+    ) -> ActiveSegment {
+        let segment = Segment::unmade(disk, dir, 0, options.segment_index_bytes, rules.for_segment(0, i64::MAX));
+        segment.trust_from(0);
+        ActiveSegment::blank(Arc::new(segment), now_ms)
+    }
+
     /// A segment whose bytes are still to be noted, one batch after the other.
     pub(super) fn blank(segment: Arc<Segment>, now_ms: TimestampMs) -> ActiveSegment {
         ActiveSegment {

@@ -37,6 +37,12 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         })
     }
 
+    /// The same for a file that is known not to be there.
+    pub(super) fn unmade(disk: &Disk, path: &Path, max_bytes: u32) -> EntryFile<SIZE> {
+        let capacity = u64::from(max_bytes) / SIZE as u64;
+        EntryFile { file: disk.open_later(path), count: AtomicU64::new(0), capacity, last: Mutex::new(None) }
+    }
+
     fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
     }

@@ -63,12 +63,12 @@ pub(super) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
 /// is full by a later start. Where the log never had a record a power cut may have taken it, and nothing else.
 pub(super) fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId, is_blank: bool) -> Result<Option<Finding>> {
     let file = dir.join(PARTITION_METADATA_FILE);
+    if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
+        return Ok(None);
+    }
     if is_blank && disk.read_if_there(&file)?.is_none_or(|bytes| bytes.is_empty()) {
         let outcome = identity::write_first_topic_id(disk, &file, topic_id).map(|()| None);
         return outcome.or_else(|error| if error.is_out_of_room() { Ok(None) } else { Err(error) });
-    }
-    if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
-        return Ok(None);
     }
     let sentence = match identity::write_topic_id(disk, &file, topic_id) {
         Ok(()) => format!("the topic id was missing or wrong, and was written anew: {topic_id}"),

@@ -34,10 +34,18 @@ impl OffsetIndex {
         Ok(OffsetIndex { base_offset, entries: EntryFile::open(disk, path, max_bytes)? })
     }
 
+    pub(super) fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
     /// The entry with the largest offset at or below `offset`.
     pub(super) fn lookup(&self, offset: i64) -> Result<Option<IndexEntry>> {
         let found = self.entries.search(|entry| self.decode(entry).offset <= offset)?;
         Ok(found.map(|entry| self.decode(&entry)))
+    }
+
+    pub(super) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> OffsetIndex {
+        OffsetIndex { base_offset, entries: EntryFile::unmade(disk, path, max_bytes) }
     }
 
     pub(super) fn last(&self) -> Option<IndexEntry> {

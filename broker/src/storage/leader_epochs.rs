@@ -36,8 +36,10 @@ impl LeaderEpochs {
         LeaderEpochs { path: dir.join(LEADER_EPOCH_FILE), entries: Vec::new(), unconfirmed: None, changed: true }
     }
 
-    /// Reads the checkpoint; `None` when it is missing or damaged and must be derived from the log.
-    pub(super) fn read(disk: &Disk, dir: &Path) -> Option<LeaderEpochs> {
+    /// Reads the checkpoint of a folder that holds files of these names; `None` when it is missing or damaged and must be
+    /// derived from the log.
+    pub(super) fn read(disk: &Disk, dir: &Path, names: &[String]) -> Option<LeaderEpochs> {
+        names.iter().find(|name| *name == LEADER_EPOCH_FILE)?;
         let path = dir.join(LEADER_EPOCH_FILE);
         let entries = epochs::read(disk, &path).ok().filter(|entries| !entries.is_empty())?;
         Some(LeaderEpochs { path, entries, unconfirmed: None, changed: false })

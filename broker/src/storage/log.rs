@@ -85,7 +85,7 @@ impl Log {
         disk.create_dir_all(dir)?;
         identity::write_first_topic_id(disk, &dir.join(PARTITION_METADATA_FILE), topic_id)?;
         let rules = Rules { gaps_allowed: options.gaps_allowed, leader_epoch, offset_limit: i64::MAX };
-        let active = ActiveSegment::create(disk, dir, 0, &options, rules, now_ms)?;
+        let active = ActiveSegment::first(disk, dir, &options, rules, now_ms);
         let opened = Opened {
             segments: vec![Arc::clone(&active.segment)],
             active,
@@ -107,6 +107,7 @@ impl Log {
         now_ms: TimestampMs,
     ) -> Result<(Log, Vec<Finding>)> {
         let mut opened = recovery::open(disk, dir, opening, &options, now_ms)?;
+        close_files(disk, &mut opened);
         let mut findings = std::mem::take(&mut opened.findings);
         let is_blank = opened.active.next_offset() == 0 && opened.active.size() == 0;
         findings.extend(restore_topic_id(disk, dir, topic_id, is_blank)?);
@@ -381,4 +382,13 @@ impl Log {
         }
         Err(error)
     }
+}
+
+/// Closes what recovery had to open: a log that nobody uses costs no descriptor.
+fn close_files(disk: &Disk, opened: &mut Opened) {
+    // The active segment is in the list too; for this moment each must have one owner.
+    opened.segments.pop();
+    let sealed = opened.segments.iter_mut().filter_map(Arc::get_mut);
+    sealed.chain(Arc::get_mut(&mut opened.active.segment)).for_each(|segment| segment.close(disk));
+    opened.segments.push(Arc::clone(&opened.active.segment));
 }

@@ -70,7 +70,7 @@ pub(super) fn open(
         Rules { gaps_allowed: options.gaps_allowed, leader_epoch: opening.leader_epoch, offset_limit: i64::MAX };
     let names = tidy(disk, dir)?;
     let mut recovery = Recovery { disk, dir, opening, options, rules, now_ms, named_end: 0, findings: Vec::new() };
-    let noted_epochs = LeaderEpochs::read(disk, dir);
+    let noted_epochs = LeaderEpochs::read(disk, dir, &names);
     let mut segments = recovery.open_segments(&names, noted_epochs.as_ref())?;
     let snapshots = snapshot_offsets(&names);
     let first_scanned = recovery.first_to_scan(&segments, &snapshots)?;
@@ -119,7 +119,11 @@ impl Recovery<'_> {
         bases.sort_unstable();
         self.remove_unused(&mut bases)?;
         if bases.is_empty() {
-            bases.push(self.opening.log_start_offset.max(0));
+            let (base, index_bytes) = (self.opening.log_start_offset.max(0), self.options.segment_index_bytes);
+            let rules = self.rules.for_segment(base, i64::MAX);
+            let segment = Segment::unmade(self.disk, self.dir, base, index_bytes, rules);
+            segment.publish(Published { size: 0, next_offset: i64::MAX });
+            return Ok(vec![Arc::new(segment)]);
         }
         let mut segments = Vec::with_capacity(bases.len());
         for (index, base) in bases.iter().enumerate() {
@@ -181,7 +185,7 @@ impl Recovery<'_> {
 
     /// Whether the active segment ends where the clean stop said, with good batches from its last index entry on.
     fn end_is_whole(&self, segment: &Segment, snapshots: &[i64]) -> Result<bool> {
-        let size = segment.log.len()?;
+        let size = segment.published().size;
         if let Some(last) = segment.index.last()
             && !segment.leads_true(last, size)?
         {
@@ -215,7 +219,7 @@ impl Recovery<'_> {
         producers: &mut Producers,
         epochs: &mut LeaderEpochs,
     ) -> Result<ActiveSegment> {
-        let size = segment.log.len()?;
+        let size = segment.published().size;
         let mut active = ActiveSegment::blank(Arc::clone(segment), self.now_ms);
         if size > 0 {
             segment.make_files()?;

@@ -82,11 +82,32 @@ impl Segment {
         epochs: Arc<[EpochStart]>,
     ) -> Result<Segment> {
         let name = |suffix| segment_file(dir, base_offset, suffix);
-        Ok(Segment {
+        let index = OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?;
+        let time_index = TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?;
+        Ok(Segment::assemble(disk.open_later(&name("log")), index, time_index, rules, epochs))
+    }
+
+    /// The same where none of the files is there.
+    pub(super) fn unmade(disk: &Disk, dir: &Path, base_offset: i64, index_bytes: u32, rules: Rules) -> Segment {
+        let name = |suffix| segment_file(dir, base_offset, suffix);
+        let index = OffsetIndex::unmade(disk, &name("index"), base_offset, index_bytes);
+        let time_index = TimeIndex::unmade(disk, &name("timeindex"), base_offset, index_bytes);
+        Segment::assemble(disk.open_later(&name("log")), index, time_index, rules, Arc::default())
+    }
+
+    fn assemble(
+        log: DiskFile,
+        index: OffsetIndex,
+        time_index: TimeIndex,
+        rules: Rules,
+        epochs: Arc<[EpochStart]>,
+    ) -> Segment {
+        let base_offset = index.base_offset();
+        Segment {
             base_offset,
-            log: disk.open_later(&name("log")),
-            index: OffsetIndex::open(disk, &name("index"), base_offset, index_bytes)?,
-            time_index: TimeIndex::open(disk, &name("timeindex"), base_offset, index_bytes)?,
+            log,
+            index,
+            time_index,
             rules,
             epochs: EpochProof::new(epochs),
             progress: Mutex::new(Progress {
@@ -97,7 +118,7 @@ impl Segment {
             audited: Mutex::new(0..0),
             damage: RwLock::default(),
             largest_timestamp: Mutex::new(None),
-        })
+        }
     }
 
     /// Makes those of the three files that are not there.
@@ -105,6 +126,11 @@ impl Segment {
         self.log.make()?;
         self.index.make()?;
         self.time_index.make()
+    }
+
+    /// Closes the `.log` until it is needed again.
+    pub(super) fn close(&mut self, disk: &Disk) {
+        self.log = disk.open_later(self.log.path());
     }
 
     /// Keeps files that were not opened yet from being opened: the folder gets another name.

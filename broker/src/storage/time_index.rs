@@ -43,6 +43,10 @@ impl TimeIndex {
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
+    pub(super) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> TimeIndex {
+        TimeIndex { base_offset, entries: EntryFile::unmade(disk, path, max_bytes) }
+    }
+
     pub(super) fn last(&self) -> Option<TimeEntry> {
         self.entries.last().map(|entry| self.decode(&entry))
     }

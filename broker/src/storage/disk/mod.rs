@@ -111,7 +111,9 @@ impl Disk {
     /// Writes a file anew, neither whole nor durable: a power cut may leave any part of it. For what can be made again.
     pub fn put(&self, path: &Path, contents: &[u8]) -> Result<()> {
         let file = self.open(path, true)?;
-        file.set_len(0)?;
+        if !file.is_empty()? {
+            file.set_len(0)?;
+        }
         file.write_at(0, &[contents])
     }
 
@@ -140,6 +142,22 @@ impl Disk {
         for entry in entries {
             let entry = entry.map_err(Error::io("list", path))?;
             names.extend(entry.file_name().into_string());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The names of the folders in a folder, sorted; names that are not UTF-8 are left out.
+    pub fn list_folders(&self, path: &Path) -> Result<Vec<String>> {
+        let entries = std::fs::read_dir(path).map_err(Error::io("list", path))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(Error::io("list", path))?;
+            // The listing tells of most what they are; a link may lead to a folder.
+            let kind = entry.file_type().map_err(Error::io("look at", path))?;
+            if kind.is_dir() || (kind.is_symlink() && entry.path().is_dir()) {
+                names.extend(entry.file_name().into_string());
+            }
         }
         names.sort();
         Ok(names)

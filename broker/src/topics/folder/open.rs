@@ -191,7 +191,14 @@ impl DataFolder {
         let Job { topic, config, id, dir } = job;
         let options = log_options(config, &self.config.now(), topic.adopted);
         let now_ms = self.upkeep.clock.now_ms();
-        if !self.disk.exists(dir) {
+        let opening = Opening {
+            clean: history.clean,
+            recovery_point: history.recovery_points.get(id).copied().unwrap_or(0),
+            log_start_offset: history.log_starts.get(id).copied().unwrap_or(0),
+            leader_epoch,
+        };
+        let opened = Log::open(&self.disk, dir, topic.id, opening, options.clone(), now_ms);
+        if opened.is_err() && !self.disk.exists(dir) {
             let log = Log::create(&self.disk, dir, topic.id, leader_epoch, options, now_ms)?;
             self.disk.sync_dir(&self.path)?;
             if topic.state == TopicState::Extending {
@@ -201,13 +208,7 @@ impl DataFolder {
             let finding = Finding { file: dir.clone(), position: 0, length: 0, first_offset: 0, sentence };
             return Ok((log, vec![finding]));
         }
-        let opening = Opening {
-            clean: history.clean,
-            recovery_point: history.recovery_points.get(id).copied().unwrap_or(0),
-            log_start_offset: history.log_starts.get(id).copied().unwrap_or(0),
-            leader_epoch,
-        };
-        let (mut log, findings) = Log::open(&self.disk, dir, topic.id, opening, options, now_ms)?;
+        let (mut log, findings) = opened?;
         // Where the readable end waits for the disk, it does so from the start: what a kill left in the page cache
         // could be lost after a consumer saw it.
         if config.flush_messages < i64::MAX && log.recovery_point() < log.log_end_offset() {

@@ -64,13 +64,13 @@ pub(super) fn reconcile(disk: &Disk, folder: &Path, owned: &Owned, findings: &mu
 /// Sorts the names in the data folder into partitions and left overs of deleted ones.
 fn look_around(disk: &Disk, folder: &Path) -> Result<(Folders, Vec<PathBuf>)> {
     let (mut folders, mut deleted) = (Folders::new(), Vec::new());
-    for name in disk.list(folder)? {
+    for name in disk.list_folders(folder)? {
         let path = folder.join(&name);
         match TopicPartition::from_folder_name(&name) {
-            Some(id) if id.topic.as_str() != CLUSTER_METADATA && disk.is_dir(&path) => {
+            Some(id) if id.topic.as_str() != CLUSTER_METADATA => {
                 folders.entry(id.topic).or_default().insert(id.partition, path);
             }
-            None if is_deleted_folder_name(&name) && disk.is_dir(&path) => deleted.push(path),
+            None if is_deleted_folder_name(&name) => deleted.push(path),
             _ => {}
         }
     }
