@@ -1,12 +1,16 @@
 //! The binary as people meet it: what they mistype, where their data is, what is left behind, what a terminal shows.
 
+mod foreign;
 mod mistakes;
 mod temporary;
 mod terminal;
+mod topics;
+mod unreachable;
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use cutaway_tests::batches::Batch;
 use cutaway_tests::broker::{Broker, Launch, binary};
 use cutaway_tests::client::Client;
@@ -17,6 +21,62 @@ fn cutaway(arguments: &[&str]) -> anyhow::Result<Command> {
     let mut command = Command::new(binary()?);
     command.args(arguments).env_remove("RUST_LOG");
     Ok(command)
+}
+
+/// What came of a command that ran to its end.
+#[derive(Debug)]
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    /// Runs it with nothing to read.
+    fn of(arguments: &[&str]) -> anyhow::Result<Ran> {
+        Ran::with_input(arguments, b"")
+    }
+
+    /// Runs it with this on its stdin.
+    fn with_input(arguments: &[&str], input: &[u8]) -> anyhow::Result<Ran> {
+        let mut command = cutaway(arguments)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("KAFKA_BROKER");
+        let mut child = command.spawn()?;
+        let mut stdin = child.stdin.take().context("the input was piped")?;
+        let input = input.to_vec();
+        let writing = std::thread::spawn(move || {
+            // A command that fails early reads no more.
+            let _ = stdin.write_all(&input);
+        });
+        let output = child.wait_with_output()?;
+        writing.join().map_err(|_| anyhow::anyhow!("the input could not be written"))?;
+        Ok(Ran::from(output))
+    }
+
+    /// What it printed, if it succeeded.
+    fn printed(self) -> anyhow::Result<String> {
+        ensure!(self.code == Some(0), "{self:#?}");
+        Ok(self.stdout)
+    }
+
+    /// What it printed as JSON, a value a line, if it succeeded.
+    fn values(self) -> anyhow::Result<Vec<serde_json::Value>> {
+        self.printed()?.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+    }
+
+    /// What it said, if it ended with this code and printed nothing.
+    fn failed(self, code: i32) -> anyhow::Result<String> {
+        ensure!(self.code == Some(code) && self.stdout.is_empty(), "{self:#?}");
+        ensure!(!self.stderr.contains("panicked") && !self.stderr.contains("stack backtrace"), "{self:#?}");
+        Ok(self.stderr)
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Ran {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
 }
 
 /// A topic's own settings stand in one file; whoever removes it must hear what that cost, and where to read it again.

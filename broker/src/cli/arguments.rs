@@ -7,6 +7,7 @@ use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
 use super::run::{self, RunOptions};
+use super::topics::TopicsOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     ///
     /// Nothing is deleted: the command that brings the folder back is printed.
     Reset(ResetOptions),
+    /// List, create, describe, alter and delete topics.
+    #[command(alias = "topic")]
+    Topics(TopicsOptions),
 }
 
 /// Which data folder is meant, and other settings.

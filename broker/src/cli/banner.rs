@@ -12,7 +12,8 @@ pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// How notes are painted.
 pub(crate) const NOTE: Style = AnsiColor::Yellow.on_default().bold();
 const TITLE: Style = Style::new().bold();
-const LABEL: Style = Style::new().dimmed();
+/// How labels and the heads of tables are painted.
+pub(crate) const LABEL: Style = Style::new().dimmed();
 
 /// A text in a style. The streams of `anstream` take the style out again where there is no colour.
 pub(crate) fn paint(text: impl Display, style: Style) -> String {
@@ -93,7 +94,7 @@ fn count(number: usize, thing: &str) -> String {
 /// A path as a shell takes it: in quotes where it needs them.
 pub(crate) fn shell_word(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'+' | b'~');
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_+~:@,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 

@@ -1,12 +1,18 @@
 //! The command line: one file per subcommand.
 //!
-//! Data goes to stdout, talk to stderr. Exit codes: 0 done; 1 failed; 2 usage, settings included; 130 interrupted twice.
+//! Data goes to stdout, talk to stderr. Exit codes: 0 done; 1 failed; 2 usage, settings included; 130 interrupted (a broker:
+//! twice).
 
 mod arguments;
 mod banner;
+mod client;
+mod confirm;
 mod control;
 mod detach;
+mod foreign;
 mod logging;
+mod nearest;
+mod output;
 mod pace;
 mod reset;
 mod run;
@@ -15,7 +21,10 @@ mod status;
 mod stop;
 mod stops;
 mod story;
+mod topics;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -23,10 +32,21 @@ use clap::Parser;
 use cutaway::config::SettingsError;
 
 use arguments::{Arguments, Command};
+use output::OutputClosed;
+
+/// The exit code of a mistake in arguments or settings.
+const USAGE: u8 = 2;
+
+/// The exit code after Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| {
+        // Who types another tool's options is told ours, which says more than that they are not known.
+        let answer = foreign::equivalent(std::env::args().skip(1));
+        answer.map_or_else(|| error.exit(), |answer| answer.exit())
+    });
     arguments.color.write_global();
     let outcome = match arguments.command {
         None => start::run(arguments.start),
@@ -35,16 +55,30 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Status(options)) => status::run(&options),
         Some(Command::Stop(options)) => stop::run(&options),
         Some(Command::Reset(options)) => reset::run(&options),
+        Some(Command::Topics(options)) => topics::run(options),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
 
 /// Tells the error, and which kind of failure it is.
 fn fail(error: &anyhow::Error) -> ExitCode {
-    for sentence in sentence(error).lines() {
-        anstream::eprintln!("{} {sentence}", banner::paint("error:", banner::ERROR));
+    if error.is::<OutputClosed>() {
+        return ExitCode::SUCCESS;
     }
-    if error.is::<SettingsError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    tell_error(error);
+    if error.is::<SettingsError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}
+
+/// Tells an error on stderr.
+fn tell_error(error: &anyhow::Error) {
+    for sentence in sentence(error).lines() {
+        say(format_args!("{} {sentence}", banner::paint("error:", banner::ERROR)));
+    }
+}
+
+/// Says a line on stderr; where nobody can hear it, that is no reason to stop.
+fn say(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// An error and its causes, without those whose text stands in the error already.
@@ -54,6 +88,17 @@ fn sentence(error: &anyhow::Error) -> String {
         _ if told.contains(&cause) => told,
         _ => format!("{told}: {cause}"),
     })
+}
+
+/// Blocks on a conversation that Ctrl-C ends.
+fn converse_until_interrupt(conversation: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    converse(async {
+        tokio::select! {
+            outcome = conversation => outcome,
+            // A thread that waits for somebody to type must not hold up the exit.
+            _ = tokio::signal::ctrl_c() => std::process::exit(INTERRUPTED.into()),
+        }
+    })?
 }
 
 /// Blocks on a short conversation, with no more threads than this one.

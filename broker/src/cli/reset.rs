@@ -1,6 +1,5 @@
 //! `cutaway reset`: moves the data folder aside. Nothing is deleted.
 
-use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,6 +10,7 @@ use cutaway::topics::LOCK_FILE;
 
 use super::arguments::ResetOptions;
 use super::banner::shell_word;
+use super::confirm::confirm;
 
 /// Moves the folder and prints the command that brings it back.
 pub(crate) fn run(options: &ResetOptions) -> anyhow::Result<ExitCode> {
@@ -27,7 +27,8 @@ pub(crate) fn run(options: &ResetOptions) -> anyhow::Result<ExitCode> {
         bail!("a broker is running on {shown}; stop it first: cutaway stop --data {shown}");
     }
     let aside = name_aside(&folder, Clock::system().now_ms())?;
-    if !options.yes && !confirm(&shown, &shell_word(&aside))? {
+    let to = shell_word(&aside);
+    if !options.yes && !confirm(&format!("Move {shown} to {to}?"), &format!("move {shown} to {to}"))? {
         bail!("nothing was moved");
     }
     if disk.exists(&aside) {
@@ -48,17 +49,6 @@ fn name_aside(folder: &Path, now_ms: TimestampMs) -> anyhow::Result<PathBuf> {
     let mut aside = name.to_owned();
     aside.push(format!(".{seconds}Z"));
     Ok(folder.parent().unwrap_or(Path::new("")).join(aside))
-}
-
-/// Asks on a terminal; elsewhere nobody could answer.
-fn confirm(folder: &str, aside: &str) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("this would move {folder} to {aside}; add --yes to do it without being asked");
-    }
-    anstream::eprint!("Move {folder} to {aside}? [y/N] ");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("the answer cannot be read")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 #[cfg(test)]

@@ -66,3 +66,12 @@ pub const LOG_THREADS: usize = 8;
 
 /// `recovery-findings.txt` is begun anew above this size; the one before is kept as `.old`.
 pub const FINDINGS_FILE_BYTES: usize = 1024 * 1024;
+
+/// How long a command waits until a broker accepts its connection and says which versions it speaks.
+pub const CLIENT_CONNECT_TIMEOUT_MS: u64 = 10_000;
+
+/// How long a command waits for an answer, besides what the request itself lets the broker wait.
+pub const CLIENT_REQUEST_TIMEOUT_MS: u64 = 30_000;
+
+/// The largest answer that a command reads. A fetch is answered with one whole batch, however large that is.
+pub const CLIENT_ANSWER_MAX_BYTES: usize = 1024 * 1024 * 1024;

@@ -1,0 +1,107 @@
+//! What can be written after `cutaway topics`.
+
+use clap::{Args, Subcommand};
+
+use crate::cli::arguments::FolderOptions;
+use crate::cli::client::BrokerOptions;
+
+/// Which broker, how to answer, and what to do.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TopicsOptions {
+    #[command(flatten)]
+    pub(crate) broker: BrokerOptions,
+    /// As JSON, one value a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Option<TopicsCommand>,
+}
+
+/// The commands.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TopicsCommand {
+    /// List the topics; the same as no command.
+    #[command(alias = "ls")]
+    List(ListOptions),
+    /// Create topics.
+    Create(CreateOptions),
+    /// Show a topic: partitions, leaders, offsets, sizes, settings and who set them, where it is on disk.
+    Describe(DescribeOptions),
+    /// Add partitions to a topic, or change its settings.
+    Alter(AlterOptions),
+    /// Delete topics with all their records.
+    Delete(DeleteOptions),
+}
+
+/// What to list.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ListOptions {
+    /// Also those that the broker keeps for itself.
+    #[arg(long, short)]
+    pub(crate) internal: bool,
+}
+
+/// What to create.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CreateOptions {
+    /// Their names.
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// How many partitions each has; the broker's num.partitions if not given.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) partitions: Option<i32>,
+    /// On how many brokers each record is kept; the broker's default.replication.factor if not given.
+    #[arg(long, short, alias = "replicas", value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    pub(crate) replication_factor: Option<i16>,
+    /// A setting; may be given again.
+    #[arg(long, short, alias = "topic-config", value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) config: Vec<(String, String)>,
+    /// Leave a topic that there is as it is.
+    #[arg(long)]
+    pub(crate) if_not_exists: bool,
+}
+
+/// What to describe.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DescribeOptions {
+    /// Their names.
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
+}
+
+/// What to alter.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AlterOptions {
+    /// Its name.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// How many partitions it has afterwards. Keys then lie in other partitions than before.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..), required_unless_present_any = ["config", "unset"])]
+    pub(crate) partitions: Option<i32>,
+    /// A setting; may be given again.
+    #[arg(long, short, value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) config: Vec<(String, String)>,
+    /// A setting that shall have its default again; may be given again.
+    #[arg(long, alias = "delete-config", value_name = "KEY")]
+    pub(crate) unset: Vec<String>,
+}
+
+/// What to delete.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DeleteOptions {
+    /// Their names.
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
+        _ => Err("must be KEY=VALUE, as in retention.ms=3600000".into()),
+    }
+}

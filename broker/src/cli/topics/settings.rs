@@ -1,0 +1,87 @@
+//! A topic's settings as a broker describes them: what is not the default, and who set it.
+
+use cutaway::config::catalogue;
+use kafka_protocol::messages::DescribeConfigsRequest;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
+
+use crate::cli::client::{Client, Failure, check, text};
+use crate::cli::nearest::nearest;
+
+/// `ConfigResource.Type.TOPIC`.
+pub(super) const TOPIC_RESOURCE: i8 = 2;
+
+// `DescribeConfigsResponse.ConfigSource`.
+const OF_TOPIC: i8 = 1;
+const ALTERED_BROKER: i8 = 2;
+const ALTERED_CLUSTER: i8 = 3;
+const STATIC: i8 = 4;
+const DEFAULT: i8 = 5;
+
+/// One setting that is not the default.
+#[derive(Clone, Debug, serde::Serialize)]
+pub(super) struct Setting {
+    /// Its key.
+    pub(super) key: String,
+    /// Its value; `None` where the broker does not show it.
+    pub(super) value: Option<String>,
+    /// Who set it.
+    pub(super) set_by: String,
+    /// What it would be otherwise, by Kafka's or the broker's defaults.
+    pub(super) default: Option<String>,
+}
+
+/// Every setting of a topic that somebody set, in the order of their keys.
+pub(super) async fn of_topic(client: &mut Client, name: &str) -> Result<Vec<Setting>, Failure> {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(TOPIC_RESOURCE)
+        .with_resource_name(text(name))
+        .with_configuration_keys(None);
+    let request = DescribeConfigsRequest::default().with_resources(vec![resource]).with_include_synonyms(true);
+    let answer = client.ask(1..=4, &request).await?;
+    let mut settings = Vec::new();
+    for result in answer.results {
+        let what = format!("the settings of {name} are not told");
+        check(&what, result.error_code, result.error_message.as_deref())?;
+        settings.extend(result.configs.iter().filter(|config| config.config_source != DEFAULT).map(setting));
+    }
+    settings.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(settings)
+}
+
+fn setting(config: &DescribeConfigsResourceResult) -> Setting {
+    let synonym = config.synonyms.first().map_or(config.name.as_str(), |synonym| synonym.name.as_str());
+    let set_by = match config.config_source {
+        OF_TOPIC => "the topic".to_owned(),
+        ALTERED_BROKER => format!("this broker, altered while it ran ({synonym})"),
+        ALTERED_CLUSTER => format!("all brokers, altered while they ran ({synonym})"),
+        STATIC => format!("the broker's start ({synonym})"),
+        other => format!("source {other}"),
+    };
+    let default = config.synonyms.iter().find(|synonym| synonym.source == DEFAULT);
+    // Of keys with another unit than the topic's (`log.retention.hours`) brokers tell no default.
+    let known = || {
+        let definition = catalogue::topic_setting(&config.name).filter(|definition| definition.difference.is_none());
+        definition.and_then(|definition| definition.default).map(str::to_owned)
+    };
+    Setting {
+        key: config.name.to_string(),
+        value: config.value.as_ref().map(ToString::to_string),
+        set_by,
+        default: default.and_then(|synonym| synonym.value.as_ref()).map(ToString::to_string).or_else(known),
+    }
+}
+
+/// Names the key that was meant where one of those given is no topic's.
+pub(super) fn with_hint<'a>(error: anyhow::Error, keys: impl Iterator<Item = &'a str>) -> anyhow::Error {
+    let mut unknown = keys.filter(|key| catalogue::topic_setting(key).is_none());
+    let meant = unknown.find_map(|key| {
+        let twin = catalogue::topic_twin(key).map(|twin| twin.name);
+        let alike = || nearest(key, catalogue::topic_settings().map(|definition| definition.name));
+        twin.or_else(alike).map(|meant| (key, meant))
+    });
+    match meant {
+        Some((key, meant)) => anyhow::anyhow!("{error}; did you mean {meant} instead of {key}?"),
+        None => error,
+    }
+}
