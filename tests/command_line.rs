@@ -2,6 +2,7 @@
 
 mod foreign;
 mod mistakes;
+mod produce;
 mod temporary;
 mod terminal;
 mod topics;

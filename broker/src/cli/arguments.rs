@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
+use super::produce::ProduceOptions;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
 
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     /// List, create, describe, alter and delete topics.
     #[command(alias = "topic")]
     Topics(TopicsOptions),
+    /// Send lines of stdin, or of files, to a topic.
+    Produce(Box<ProduceOptions>),
 }
 
 /// Which data folder is meant, and other settings.

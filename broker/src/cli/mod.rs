@@ -9,11 +9,14 @@ mod client;
 mod confirm;
 mod control;
 mod detach;
+mod escapes;
 mod foreign;
 mod logging;
 mod nearest;
 mod output;
 mod pace;
+mod produce;
+mod properties;
 mod reset;
 mod run;
 mod start;
@@ -56,6 +59,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Stop(options)) => stop::run(&options),
         Some(Command::Reset(options)) => reset::run(&options),
         Some(Command::Topics(options)) => topics::run(options),
+        Some(Command::Produce(options)) => produce::run(*options),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
@@ -66,7 +70,20 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     tell_error(error);
-    if error.is::<SettingsError>() { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+    let is_usage = error.is::<SettingsError>() || error.is::<Mistake>();
+    if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
+}
+
+/// What was typed cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistake(String);
+
+impl Mistake {
+    /// Makes an error one of usage.
+    fn usage(error: anyhow::Error) -> anyhow::Error {
+        Mistake(error.to_string()).into()
+    }
 }
 
 /// Tells an error on stderr.

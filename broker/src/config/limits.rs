@@ -75,3 +75,9 @@ pub const CLIENT_REQUEST_TIMEOUT_MS: u64 = 30_000;
 
 /// The largest answer that a command reads. A fetch is answered with one whole batch, however large that is.
 pub const CLIENT_ANSWER_MAX_BYTES: usize = 1024 * 1024 * 1024;
+
+/// The largest record that `cutaway produce` reads; a broker with Kafka's settings closes the connection on larger ones.
+pub const CLIENT_RECORD_MAX_BYTES: usize = 96 * 1024 * 1024;
+
+/// How long `cutaway produce` waits for a topic that the broker may be creating.
+pub const CLIENT_TOPIC_TIMEOUT_MS: u64 = 5_000;

@@ -71,6 +71,13 @@ impl Connection {
             .map_err(|error| Failure::malformed(api_name(R::KEY), &error.to_string()))
     }
 
+    /// Sends a request that is not answered.
+    pub(crate) async fn tell<R: Request>(&mut self, versions: Versions, request: &R) -> Result<(), Failure> {
+        let version = self.version::<R>(versions)?;
+        let frame = self.frame(version, request)?;
+        self.stream.write_all(&frame).await.map_err(|_| self.closed(R::KEY))
+    }
+
     /// Whether the broker has an API.
     pub(crate) fn offers(&self, api: i16) -> bool {
         self.apis.contains_key(&api)

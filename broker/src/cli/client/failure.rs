@@ -138,6 +138,19 @@ impl Failure {
                 | Failure::Unsayable { .. }
         )
     }
+
+    /// Whether the same may work a little later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Failure::Refused { error, .. } => error.is_retriable() && *error != ResponseError::CorruptMessage,
+            Failure::Unreachable { .. }
+            | Failure::Advertised { .. }
+            | Failure::NoNode { .. }
+            | Failure::Closed { .. }
+            | Failure::Silent { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// Fails when an answer carries an error code.

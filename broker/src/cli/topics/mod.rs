@@ -16,8 +16,8 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 
 use super::client::{Client, Failure, name_of};
-use super::converse_until_interrupt;
 use super::nearest::did_you_mean;
+use super::{converse_until_interrupt, produce};
 
 pub(crate) use options::TopicsOptions;
 use options::{ListOptions, TopicsCommand};
@@ -32,14 +32,20 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 /// Runs one of the commands; without one, topics are listed.
 pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
     let TopicsOptions { broker, json, command } = options;
+    let command = match command {
+        None => TopicsCommand::List(ListOptions::default()),
+        Some(TopicsCommand::Produce(named)) => return produce::run(named.into_options(broker, json)),
+        Some(command) => command,
+    };
     converse_until_interrupt(async {
         let mut client = Client::connect(&broker, CLIENT_ID).await?;
-        match command.unwrap_or(TopicsCommand::List(ListOptions::default())) {
+        match command {
             TopicsCommand::List(options) => list::run(&mut client, &options, json).await,
             TopicsCommand::Create(options) => create::run(&mut client, &options, json).await,
             TopicsCommand::Describe(options) => describe::run(&mut client, &options, json).await,
             TopicsCommand::Alter(options) => alter::run(&mut client, &options, json).await,
             TopicsCommand::Delete(options) => delete::run(&mut client, &options, json).await,
+            TopicsCommand::Produce(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

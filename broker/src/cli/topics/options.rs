@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::arguments::FolderOptions;
 use crate::cli::client::BrokerOptions;
+use crate::cli::produce::TopicProduceOptions;
 
 /// Which broker, how to answer, and what to do.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +32,9 @@ pub(crate) enum TopicsCommand {
     Alter(AlterOptions),
     /// Delete topics with all their records.
     Delete(DeleteOptions),
+    /// As `cutaway produce`.
+    #[command(hide = true)]
+    Produce(Box<TopicProduceOptions>),
 }
 
 /// What to list.

@@ -72,6 +72,11 @@ impl Disk {
         DiskFile::closed(self, path)
     }
 
+    /// Opens what somebody named to be read once, from its start: a file, a pipe, a device.
+    pub fn open_to_read(&self, path: &Path) -> Result<impl io::Read + Send + use<>> {
+        File::open(path).map_err(Error::io("open", path))
+    }
+
     /// Whether something stands at a path.
     pub fn exists(&self, path: &Path) -> bool {
         path.exists()
