@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
+use super::consume::ConsumeOptions;
 use super::produce::ProduceOptions;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
@@ -63,6 +64,8 @@ pub(crate) enum Command {
     Topics(TopicsOptions),
     /// Send lines of stdin, or of files, to a topic.
     Produce(Box<ProduceOptions>),
+    /// Print the records of a topic, from the beginning, and wait for more.
+    Consume(Box<ConsumeOptions>),
 }
 
 /// Which data folder is meant, and other settings.

@@ -7,6 +7,7 @@ mod arguments;
 mod banner;
 mod client;
 mod confirm;
+mod consume;
 mod control;
 mod detach;
 mod escapes;
@@ -24,6 +25,7 @@ mod status;
 mod stop;
 mod stops;
 mod story;
+mod time;
 mod topics;
 
 use std::fmt::Display;
@@ -60,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Reset(options)) => reset::run(&options),
         Some(Command::Topics(options)) => topics::run(options),
         Some(Command::Produce(options)) => produce::run(*options),
+        Some(Command::Consume(options)) => consume::run(*options),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
@@ -108,14 +111,16 @@ fn sentence(error: &anyhow::Error) -> String {
 }
 
 /// Blocks on a conversation that Ctrl-C ends.
+///
+/// A thread listens to the signal: this one may be held up by a pipe that nobody reads, or by a question.
 fn converse_until_interrupt(conversation: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    converse(async {
-        tokio::select! {
-            outcome = conversation => outcome,
-            // A thread that waits for somebody to type must not hold up the exit.
-            _ = tokio::signal::ctrl_c() => std::process::exit(INTERRUPTED.into()),
+    std::thread::spawn(|| {
+        // Where it cannot listen, the signal ends the process by itself.
+        if let Ok(Ok(())) = converse(tokio::signal::ctrl_c()) {
+            std::process::exit(INTERRUPTED.into());
         }
-    })?
+    });
+    converse(conversation)?
 }
 
 /// Blocks on a short conversation, with no more threads than this one.

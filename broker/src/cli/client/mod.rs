@@ -9,6 +9,7 @@
 mod advice;
 mod connection;
 mod failure;
+mod offsets;
 mod options;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use kafka_protocol::protocol::{Request, StrBytes};
 
 pub(crate) use connection::Connection;
 pub(crate) use failure::{Failure, check};
+pub(crate) use offsets::{EARLIEST, LATEST, Offsets};
 pub(crate) use options::BrokerOptions;
 
 /// Versions of an API, the oldest and the newest that a caller's request can be written in.

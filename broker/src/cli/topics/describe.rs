@@ -3,21 +3,16 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_response::{MetadataResponse, MetadataResponseTopic};
-use kafka_protocol::messages::{ApiKey, BrokerId, DescribeLogDirsRequest, ListOffsetsRequest};
+use kafka_protocol::messages::{ApiKey, BrokerId, DescribeLogDirsRequest};
 use serde::Serialize;
 
 use super::options::DescribeOptions;
 use super::settings::{self, Setting};
 use super::{disk_place, list};
 use crate::cli::banner::{detail, shell_word};
-use crate::cli::client::{Client, Failure, check, name_of, topic_name};
+use crate::cli::client::{Client, EARLIEST, Failure, LATEST, Offsets, check, name_of};
 use crate::cli::output;
-
-/// The timestamps that ask ListOffsets for the ends of a partition.
-const EARLIEST: i64 = -2;
-const LATEST: i64 = -1;
 
 /// A topic.
 #[derive(Debug, Serialize)]
@@ -79,8 +74,10 @@ async fn described(
 ) -> Result<Described, Failure> {
     let name = name_of(topic);
     check(&format!("{name} is not described"), topic.error_code, None)?;
-    let starts = offsets(client, topic, EARLIEST).await?;
-    let ends = offsets(client, topic, LATEST).await?;
+    let starts = client.offsets(topic, EARLIEST, false).await?;
+    let ends = client.offsets(topic, LATEST, false).await?;
+    // Where a leader does not say, the rest is still worth showing.
+    let offset = |offsets: &Offsets, partition: i32| offsets.get(&partition).and_then(|offset| offset.clone().ok());
     let sizes = sizes(client, topic).await?;
     let ids = |nodes: &[BrokerId]| nodes.iter().map(|node| node.0).collect();
     let partition = |it: &kafka_protocol::messages::metadata_response::MetadataResponsePartition| Partition {
@@ -88,8 +85,8 @@ async fn described(
         leader: it.leader_id.0,
         replicas: ids(&it.replica_nodes),
         in_sync: ids(&it.isr_nodes),
-        start_offset: starts.get(&it.partition_index).copied(),
-        end_offset: ends.get(&it.partition_index).copied(),
+        start_offset: offset(&starts, it.partition_index),
+        end_offset: offset(&ends, it.partition_index),
         size_bytes: sizes.get(&it.partition_index).copied(),
     };
     let first = topic.partitions.first().map_or(0, |partition| partition.partition_index);
@@ -103,24 +100,6 @@ async fn described(
         settings: settings::of_topic(client, name).await?,
         folder: folder.map(|folder| shell_word(&folder)),
     })
-}
-
-/// One end of each partition, as far as its leader says.
-async fn offsets(client: &mut Client, topic: &MetadataResponseTopic, end: i64) -> Result<BTreeMap<i32, i64>, Failure> {
-    let mut by_leader: BTreeMap<i32, Vec<ListOffsetsPartition>> = BTreeMap::new();
-    for partition in topic.partitions.iter().filter(|partition| partition.leader_id.0 >= 0) {
-        let asked = ListOffsetsPartition::default().with_partition_index(partition.partition_index).with_timestamp(end);
-        by_leader.entry(partition.leader_id.0).or_default().push(asked);
-    }
-    let mut found = BTreeMap::new();
-    for (leader, partitions) in by_leader {
-        let topic = ListOffsetsTopic::default().with_name(topic_name(name_of(topic))).with_partitions(partitions);
-        let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![topic]);
-        let answer = client.ask_node(leader, 1..=10, &request).await?;
-        let told = answer.topics.into_iter().flat_map(|topic| topic.partitions);
-        found.extend(told.filter(|it| it.error_code == 0).map(|it| (it.partition_index, it.offset)));
-    }
-    Ok(found)
 }
 
 /// Bytes of each partition at its leader, where brokers tell (DescribeLogDirs).

@@ -17,7 +17,7 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 
 use super::client::{Client, Failure, name_of};
 use super::nearest::did_you_mean;
-use super::{converse_until_interrupt, produce};
+use super::{consume, converse_until_interrupt, produce};
 
 pub(crate) use options::TopicsOptions;
 use options::{ListOptions, TopicsCommand};
@@ -34,6 +34,7 @@ pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
     let TopicsOptions { broker, json, command } = options;
     let command = match command {
         None => TopicsCommand::List(ListOptions::default()),
+        Some(TopicsCommand::Consume(named)) => return consume::run(named.into_options(broker, json)),
         Some(TopicsCommand::Produce(named)) => return produce::run(named.into_options(broker, json)),
         Some(command) => command,
     };
@@ -45,7 +46,7 @@ pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
             TopicsCommand::Describe(options) => describe::run(&mut client, &options, json).await,
             TopicsCommand::Alter(options) => alter::run(&mut client, &options, json).await,
             TopicsCommand::Delete(options) => delete::run(&mut client, &options, json).await,
-            TopicsCommand::Produce(_) => Ok(ExitCode::SUCCESS),
+            TopicsCommand::Consume(_) | TopicsCommand::Produce(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

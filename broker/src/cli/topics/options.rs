@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::arguments::FolderOptions;
 use crate::cli::client::BrokerOptions;
+use crate::cli::consume::TopicConsumeOptions;
 use crate::cli::produce::TopicProduceOptions;
 
 /// Which broker, how to answer, and what to do.
@@ -32,6 +33,9 @@ pub(crate) enum TopicsCommand {
     Alter(AlterOptions),
     /// Delete topics with all their records.
     Delete(DeleteOptions),
+    /// As `cutaway consume`.
+    #[command(hide = true)]
+    Consume(Box<TopicConsumeOptions>),
     /// As `cutaway produce`.
     #[command(hide = true)]
     Produce(Box<TopicProduceOptions>),

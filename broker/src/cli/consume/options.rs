@@ -1,0 +1,87 @@
+//! What can be written after `cutaway consume`.
+
+use clap::Args;
+
+use super::begin::Begin;
+use super::format::Format;
+use crate::cli::client::BrokerOptions;
+use crate::cli::escapes::delimiter;
+
+/// How to consume.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConsumeOptions {
+    /// The topic; one that is missing is waited for.
+    #[arg(short, long, value_name = "TOPIC")]
+    pub(crate) topic: String,
+    #[command(flatten)]
+    pub(crate) broker: BrokerOptions,
+    /// Print each record as a JSON object on one line, as kcat does.
+    #[arg(short = 'J', long, conflicts_with_all = ["format", "key_delimiter"])]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) records: RecordOptions,
+}
+
+/// The same with the topic as rpk has it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TopicConsumeOptions {
+    /// The topic.
+    #[arg(value_name = "TOPIC")]
+    topic: String,
+    #[command(flatten)]
+    records: RecordOptions,
+}
+
+impl TopicConsumeOptions {
+    /// As if they had been written after `cutaway consume`.
+    pub(crate) fn into_options(self, broker: BrokerOptions, json: bool) -> ConsumeOptions {
+        ConsumeOptions { topic: self.topic, broker, json, records: self.records }
+    }
+}
+
+/// Which records, and how they are printed.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RecordOptions {
+    /// Where to begin: beginning, end, an offset, -N for the last N, or s@TIME for a time (RFC 3339, or milliseconds
+    /// since 1970).
+    #[arg(
+        short, long, value_name = "OFFSET", default_value = "beginning", allow_hyphen_values = true, value_parser = Begin::parse
+    )]
+    pub(crate) offset: Begin,
+    /// From the beginning, which is the default.
+    #[arg(long, conflicts_with = "offset")]
+    pub(crate) from_beginning: bool,
+    /// Exit at the end instead of waiting for more.
+    #[arg(short, long)]
+    pub(crate) exit: bool,
+    /// Exit after so many records.
+    #[arg(short, long, alias = "max-messages", alias = "num", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// One partition; otherwise all.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) partition: Option<i32>,
+    /// How a record is printed: %k key, %s value, %h headers, %t topic, %p partition, %o offset, %T timestamp, %K and %S
+    /// lengths, \n.
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub(crate) format: Option<Format>,
+    /// Print the key in front of the value, with this between them.
+    #[arg(short = 'K', long, value_name = "DELIMITER", value_parser = delimiter_bytes, conflicts_with = "format")]
+    pub(crate) key_delimiter: Option<Delimiter>,
+    /// Print null keys and values as NULL, to tell them from empty ones.
+    #[arg(short = 'Z', long)]
+    pub(crate) null: bool,
+    /// A setting of the consumer, by Kafka's name: isolation.level, fetch.max.wait.ms, …
+    #[arg(short = 'X', value_name = "KEY=VALUE")]
+    pub(crate) properties: Vec<String>,
+    /// Do not say on stderr where partitions end.
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// The bytes of a delimiter.
+#[derive(Clone, Debug)]
+pub(crate) struct Delimiter(pub(crate) Vec<u8>);
+
+fn delimiter_bytes(text: &str) -> Result<Delimiter, String> {
+    delimiter(text).map(Delimiter)
+}
