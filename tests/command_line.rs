@@ -1,6 +1,7 @@
 //! The binary as people meet it: what they mistype, where their data is, what is left behind, what a terminal shows.
 
 mod consume;
+mod explain;
 mod foreign;
 mod mistakes;
 mod produce;

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
+use super::completions::CompletionsOptions;
 use super::consume::ConsumeOptions;
+use super::explain::ConfigOptions;
 use super::produce::ProduceOptions;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
@@ -66,6 +68,10 @@ pub(crate) enum Command {
     Produce(Box<ProduceOptions>),
     /// Print the records of a topic, from the beginning, and wait for more.
     Consume(Box<ConsumeOptions>),
+    /// Explain settings: what they do, what they take, where they are set.
+    Config(ConfigOptions),
+    /// Print what lets a shell complete commands and options.
+    Completions(CompletionsOptions),
 }
 
 /// Which data folder is meant, and other settings.

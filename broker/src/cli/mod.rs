@@ -6,11 +6,13 @@
 mod arguments;
 mod banner;
 mod client;
+mod completions;
 mod confirm;
 mod consume;
 mod control;
 mod detach;
 mod escapes;
+mod explain;
 mod foreign;
 mod logging;
 mod nearest;
@@ -63,6 +65,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Topics(options)) => topics::run(options),
         Some(Command::Produce(options)) => produce::run(*options),
         Some(Command::Consume(options)) => consume::run(*options),
+        Some(Command::Config(options)) => explain::run(&options),
+        Some(Command::Completions(options)) => completions::run(&options),
     };
     outcome.unwrap_or_else(|error| fail(&error))
 }
