@@ -2,8 +2,10 @@
 
 mod consume;
 mod explain;
+mod forbidden;
 mod foreign;
 mod mistakes;
+mod outage;
 mod produce;
 mod temporary;
 mod terminal;

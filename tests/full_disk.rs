@@ -303,7 +303,7 @@ impl Writer {
 
 fn launch(folder: Option<PathBuf>, limits: &[String]) -> anyhow::Result<Broker> {
     let arguments = vec!["--quiet".to_owned()];
-    Broker::launch(Launch { folder, limits: limits.to_vec(), arguments })
+    Broker::launch(Launch { folder, limits: limits.to_vec(), arguments, ..Launch::default() })
 }
 
 fn folders_of(topic: &str, folder: &Path) -> anyhow::Result<usize> {

@@ -105,6 +105,17 @@ impl Moment {
     }
 }
 
+/// The first moment of a day, in UTC: the inverse of [`Moment::of`]. `None` for a day that the calendar does not have.
+pub fn midnight_ms(year: i64, month: i64, day: i64) -> Option<TimestampMs> {
+    // The year of the arithmetic begins in March.
+    let march_year = if month > 2 { year } else { year - 1 };
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let leap_days = march_year.div_euclid(4) - march_year.div_euclid(100) + march_year.div_euclid(400);
+    let time_ms = (365 * march_year + leap_days + day_of_year - 719_468) * 24 * 60 * 60 * 1000;
+    let there = Moment::of(time_ms);
+    ((there.year, there.month, there.day) == (year, month, day)).then_some(time_ms)
+}
+
 /// A time as RFC 3339 writes it, in UTC: `2026-11-23T14:05:53.042Z`.
 pub fn rfc3339(time_ms: TimestampMs) -> String {
     let Moment { year, month, day, hour, minute, second, millisecond, .. } = Moment::of(time_ms);

@@ -4,14 +4,18 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use cutaway::storage::batch::{BatchBuilder, Compression};
 use cutaway_tests::broker::Broker;
 use cutaway_tests::client::Client;
 use cutaway_tests::kafka::RealKafka;
+use cutaway_tests::patience;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Ran;
+
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 
 fn consume(broker: SocketAddr, arguments: &[&str]) -> anyhow::Result<Ran> {
     Ran::of(&[&["consume", "-b", &broker.to_string()], arguments].concat())
@@ -24,9 +28,17 @@ fn write(client: &mut Client, topic: &str, partition: i32, values: &[&str]) -> a
         let headers: &[(&[u8], Option<&[u8]>)] = if index == 0 { &[(b"n", Some(b"1"))] } else { &[] };
         builder.push(1000 * (index as i64 + 1), Some(&value.as_bytes()[..1]), Some(value.as_bytes()), headers);
     }
-    let produced = client.produce(topic, partition, builder.build().bytes().to_vec())?;
-    ensure!(produced.error_code == 0, "{produced:?}");
-    Ok(())
+    let batch = builder.build().bytes().to_vec();
+    stored(client, topic, partition, &batch)
+}
+
+/// Sends a batch; a leader that was made a moment ago may not know it yet.
+pub(super) fn stored(client: &mut Client, topic: &str, partition: i32, batch: &[u8]) -> anyhow::Result<()> {
+    patience::until("the leader to lead", || match client.produce(topic, partition, batch.to_vec())?.error_code {
+        0 => Ok(true),
+        NOT_LEADER_OR_FOLLOWER | UNKNOWN_TOPIC_OR_PARTITION => Ok(false),
+        code => bail!("error {code}"),
+    })
 }
 
 /// What is printed is the same with every broker.

@@ -10,6 +10,7 @@ use cutaway_tests::kafka::RealKafka;
 use serde_json::Value;
 
 use super::Ran;
+use super::consume::stored;
 
 /// Runs `cutaway topics` with a broker.
 fn topics(broker: SocketAddr, arguments: &[&str]) -> anyhow::Result<Ran> {
@@ -28,7 +29,7 @@ fn a_topic_lives(broker: SocketAddr) -> anyhow::Result<()> {
     ensure!(listed.len() == 1 && listed[0]["name"] == "cars" && listed[0]["id"] == created[0]["id"], "{listed:?}");
 
     let mut client = Client::connect(broker)?;
-    ensure!(client.produce("cars", 1, Batch::default().bytes())?.error_code == 0, "the record is refused");
+    stored(&mut client, "cars", 1, &Batch::default().bytes())?;
     let described = &topics(broker, &["describe", "cars", "--json"])?.values()?[0];
     let second = &described["partitions"][1];
     ensure!(second["start_offset"] == 0 && second["end_offset"] == 1 && second["leader"] == 1, "{described}");
@@ -54,7 +55,9 @@ fn setting<'a>(described: &'a Value, key: &str) -> Option<&'a Value> {
 
 #[test]
 fn a_topic_lives_here() -> anyhow::Result<()> {
-    a_topic_lives(Broker::start(&[])?.bootstrap())
+    let broker = Broker::start(&[])?;
+    a_topic_lives(broker.bootstrap())?;
+    a_topic_grows(broker.bootstrap())
 }
 
 #[test]
@@ -63,6 +66,10 @@ fn a_topic_lives_in_a_real_kafka() -> anyhow::Result<()> {
     let Some(kafka) = RealKafka::start(&[])? else { return Ok(()) };
     let broker = kafka.bootstrap();
     a_topic_lives(broker)?;
+    a_topic_grows(broker)
+}
+
+fn a_topic_grows(broker: SocketAddr) -> anyhow::Result<()> {
     topics(broker, &["create", "grows"])?.printed()?;
     let altered = topics(broker, &["alter", "grows", "-p", "4"])?.printed()?;
     ensure!(altered == "grows  altered: 4 partitions\n", "{altered}");

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use anyhow::ensure;
+use cutaway_tests::broker::{Broker, Launch};
 
 use super::Ran;
 
@@ -57,5 +58,39 @@ fn nobody_there_is_told_how_to_start_one() -> anyhow::Result<()> {
     ensure!(told.contains("no broker at no-such-host.invalid:9092: there is no host of that name"), "{told}");
     let told = Ran::of(&["topics", "list", "-b", "x:port"])?.failed(2)?;
     ensure!(told.contains("must be HOST:PORT"), "{told}");
+    Ok(())
+}
+
+/// Answers ApiVersions as a broker does whose listener wants a password first: it knows Metadata, and hangs up on it.
+#[test]
+fn a_broker_that_hangs_up_later_may_want_a_password() -> anyhow::Result<()> {
+    let mut answer = Vec::from([0, 0, 0, 1, 0, 0, 2]);
+    for number in [3_i16, 0, 12] {
+        answer.extend(number.to_be_bytes());
+    }
+    // No tags, no throttling, no tags.
+    answer.extend([0; 6]);
+    let size = u32::try_from(answer.len())?.to_be_bytes();
+    let address = server(Box::leak([&size[..], &answer].concat().into_boxed_slice()))?.to_string();
+    let told = Ran::of(&["topics", "list", "-b", &address])?.failed(1)?;
+    ensure!(told.contains("closed the connection instead of answering Metadata; "), "{told}");
+    ensure!(told.contains("or its listener wants a password (SASL)") && told.lines().count() == 1, "{told}");
+    Ok(())
+}
+
+#[test]
+fn an_advertised_address_that_cannot_be_reached_is_explained() -> anyhow::Result<()> {
+    let nowhere = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let broker = Broker::launch(Launch { advertised: Some(nowhere), ..Launch::default() })?;
+    let address = broker.bootstrap().to_string();
+    Ran::of(&["topics", "create", "t", "-b", &address])?.printed()?;
+    let sentence = format!(
+        "the broker at {address} says that node 1 is at {nowhere} (advertised.listeners), and that cannot be reached: \
+         connection refused; let it advertise an address that this machine can reach"
+    );
+    for command in [&["topics", "describe", "t"][..], &["produce", "-t", "t", "-X", "delivery.timeout.ms=1"]] {
+        let told = Ran::with_input(&[command, &["-b", &address]].concat(), b"x\n")?.failed(1)?;
+        ensure!(told.contains(&sentence), "{command:?}: {told}");
+    }
     Ok(())
 }

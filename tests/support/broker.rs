@@ -25,6 +25,8 @@ pub struct Launch {
     pub limits: Vec<String>,
     /// What else stands on its command line.
     pub arguments: Vec<String>,
+    /// Where it sends its clients, if not to itself.
+    pub advertised: Option<SocketAddr>,
 }
 
 /// A broker, and how it was started. It is killed on drop, and a folder of its own removed.
@@ -157,7 +159,14 @@ fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Re
     let limits: String = launch.limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();
     // The shell becomes the broker, so the child's id is the broker's.
     command.arg("-c").arg(format!("{limits}exec \"$0\" \"$@\"")).arg(binary()?);
-    command.args(["--port", "0", "--data"]).arg(folder).args(&launch.arguments);
+    match launch.advertised {
+        None => command.args(["--port", "0"]),
+        // A port that is given as a flag counts for clients, too.
+        Some(address) => command
+            .args(["--override", "listeners=PLAINTEXT://127.0.0.1:0", "--override"])
+            .arg(format!("advertised.listeners=PLAINTEXT://{address}")),
+    };
+    command.arg("--data").arg(folder).args(&launch.arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().context("cutaway does not start")?;
     let errors = child.stderr.take().expect("stderr was piped above");

@@ -36,10 +36,12 @@ pub(crate) fn render(status: &Status, verb: &str, tools: &Tools) -> String {
     line("data", format!("{folder}  ({}, {})", count(*topics, "topic"), count(*partitions, "partition")));
     line("recovery", recovery(&status.recovery));
     let own = shell_word(&tools.own_path);
-    if tools.has_kcat {
-        line("write", format!("echo hello | kcat -P -b {bootstrap} -t greetings"));
-        line("read", format!("kcat -C -b {bootstrap} -t greetings -e"));
-    }
+    let (writes, reads) = match tools.has_kcat {
+        true => ("kcat -P".to_owned(), "kcat -C".to_owned()),
+        false => (format!("{own} produce"), format!("{own} consume")),
+    };
+    line("write", format!("echo hello | {writes} -b {bootstrap} -t greetings"));
+    line("read", format!("{reads} -b {bootstrap} -t greetings -e"));
     line("look", format!("{own} status --data {folder}"));
     line("stop", format!("{own} stop --data {folder}{}", if tools.ctrl_c { ", or Ctrl-C" } else { "" }));
     let bound: Vec<&str> = listeners.iter().map(|listener| host_and_port(&listener.address)).collect();
@@ -144,10 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn without_kcat_none_is_offered() {
-        let tools = Tools { own_path: "cutaway".into(), has_kcat: false, ctrl_c: false };
-        let text = render(&status(), "serves", &tools);
+    fn without_kcat_our_own_commands_are_offered() {
+        let tools = Tools { own_path: "./cutaway".into(), has_kcat: false, ctrl_c: false };
+        let text = anstream::adapter::strip_str(&render(&status(), "serves", &tools)).to_string();
         assert!(!text.contains("kcat") && !text.contains("Ctrl-C"), "{text}");
+        assert!(text.contains("  write     echo hello | ./cutaway produce -b localhost:9092 -t greetings\n"), "{text}");
+        assert!(text.contains("  read      ./cutaway consume -b localhost:9092 -t greetings -e\n"), "{text}");
     }
 
     #[test]

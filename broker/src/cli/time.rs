@@ -1,6 +1,6 @@
 //! Times as people write them.
 
-use cutaway::clock::TimestampMs;
+use cutaway::clock::{self, TimestampMs};
 
 /// Milliseconds since 1970, or a time as RFC 3339 writes it; the time of day may be missing, and without an offset it
 /// is UTC.
@@ -9,7 +9,7 @@ pub(crate) fn parse(text: &str) -> Option<TimestampMs> {
         return (ms >= 0).then_some(ms);
     }
     let (date, rest) = text.split_at_checked(10)?;
-    let days = days(date)?;
+    let midnight_ms = midnight_ms(date)?;
     let time = match rest.strip_prefix(['T', 't', ' ']) {
         Some(time) => time,
         None if rest.is_empty() => "00:00",
@@ -17,28 +17,17 @@ pub(crate) fn parse(text: &str) -> Option<TimestampMs> {
     };
     let (time, offset_minutes) = split_offset(time)?;
     let ms_of_day = ms_of_day(time)?;
-    Some(days * 24 * 60 * 60 * 1000 + ms_of_day - offset_minutes * 60 * 1000)
+    Some(midnight_ms + ms_of_day - offset_minutes * 60 * 1000)
 }
 
-/// `YYYY-MM-DD` as days since 1970; years are counted from March, so that the leap day ends one.
-fn days(date: &str) -> Option<i64> {
+/// The first moment of `YYYY-MM-DD`.
+fn midnight_ms(date: &str) -> Option<TimestampMs> {
     let mut parts = date.split('-');
     let (year, month, day) = (digits(parts.next()?, 4)?, digits(parts.next()?, 2)?, digits(parts.next()?, 2)?);
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + i64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if parts.next().is_some() || !(1..=length).contains(&day) {
+    if parts.next().is_some() {
         return None;
     }
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    Some(
-        365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + (153 * month + 2) / 5 + day
-            - 719_469,
-    )
+    clock::midnight_ms(year, month, day)
 }
 
 /// The time of day, and how many minutes it is ahead of UTC.
