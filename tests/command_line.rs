@@ -1,5 +1,6 @@
 //! The binary as people meet it: what they mistype, where their data is, what is left behind, what a terminal shows.
 
+mod aborted;
 mod consume;
 mod explain;
 mod forbidden;

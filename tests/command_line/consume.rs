@@ -157,6 +157,19 @@ fn a_missing_topic_is_waited_for_and_followed_until_ctrl_c() -> anyhow::Result<(
 }
 
 #[test]
+fn partitions_that_are_added_are_read_as_well() -> anyhow::Result<()> {
+    let broker = Broker::start(&[])?;
+    let mut client = Client::connect(broker.bootstrap())?;
+    client.create_topic("grows", 1, &[])?;
+    let mut following = Following::start(broker.bootstrap(), &["-t", "grows", "-o", "end", "-q"])?;
+    let address = broker.bootstrap().to_string();
+    Ran::of(&["topics", "alter", "grows", "-p", "2", "-b", &address])?.printed()?;
+    write(&mut client, "grows", 1, &["new"])?;
+    ensure!(following.line()? == "new\n", "the new partition is not read");
+    Ok(())
+}
+
+#[test]
 fn a_reader_who_has_seen_enough_is_no_failure() -> anyhow::Result<()> {
     let broker = Broker::start(&[])?;
     let mut client = Client::connect(broker.bootstrap())?;

@@ -1,12 +1,14 @@
 //! What a terminal shows when somebody presses Ctrl-C. The terminal is one that `script` (util-linux) makes.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
-use cutaway_tests::broker::binary;
+use cutaway_tests::broker::{Broker, binary};
 use cutaway_tests::folders;
 use cutaway_tests::skip::skip;
+
+use super::Ran;
 
 /// What the terminal's driver turns into SIGINT.
 const CTRL_C: &[u8] = b"\x03";
@@ -45,6 +47,61 @@ fn ctrl_c_tells_what_is_waited_for_and_where_the_data_is() -> anyhow::Result<()>
     ensure!(shown == [stopping, &format!("stopped; data is in {}", data.display())], "{shown:?}");
     let Some(shown) = shown_after_ctrl_c("--temp")? else { return Ok(()) };
     ensure!(shown.len() == 2 && shown[1].ends_with(" is removed"), "{shown:?}");
+    Ok(())
+}
+
+/// What a terminal shows of a command that somebody types into once this is shown, and how the command ends; `None` where
+/// no terminal can be made.
+fn shown_after_typing(arguments: &str, awaited: &str, typed: &[u8]) -> anyhow::Result<Option<(Option<i32>, String)>> {
+    let mut command = Command::new("script");
+    command.arg("-qec").arg(format!("exec {} {arguments} --color never", binary()?.display())).arg("/dev/null");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("SHELL", "/bin/sh");
+    let Ok(mut terminal) = command.spawn() else {
+        skip("script", "It is in util-linux (bsdutils on Debian).")?;
+        return Ok(None);
+    };
+    let mut keyboard = terminal.stdin.take().context("the input was piped")?;
+    let mut screen = terminal.stdout.take().context("the output was piped")?;
+    let mut shown = Vec::new();
+    let mut window = [0; 256];
+    while !String::from_utf8_lossy(&shown).contains(awaited) {
+        let count = screen.read(&mut window)?;
+        ensure!(count > 0, "never shown: {awaited}\n{}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&window[..count]);
+    }
+    keyboard.write_all(typed)?;
+    keyboard.flush()?;
+    screen.read_to_end(&mut shown)?;
+    let status = terminal.wait()?;
+    Ok(Some((status.code(), String::from_utf8_lossy(&shown).replace('\r', ""))))
+}
+
+#[test]
+fn a_terminal_is_asked_before_topics_are_deleted() -> anyhow::Result<()> {
+    let broker = Broker::start(&[])?;
+    let address = broker.bootstrap().to_string();
+    Ran::of(&["topics", "create", "precious", "-b", &address])?.printed()?;
+    let delete = format!("topics delete precious -b {address}");
+    let Some((code, shown)) = shown_after_typing(&delete, "[y/N]", b"n\n")? else { return Ok(()) };
+    ensure!(code == Some(1) && shown.contains("Delete precious with all records? [y/N]"), "{code:?}: {shown}");
+    ensure!(shown.contains("nothing was deleted"), "{shown}");
+    let Some((code, shown)) = shown_after_typing(&delete, "[y/N]", CTRL_C)? else { return Ok(()) };
+    ensure!(code == Some(130), "{code:?}: {shown}");
+    ensure!(Ran::of(&["topics", "list", "-b", &address])?.printed()?.contains("precious"), "it is gone");
+    let Some((code, shown)) = shown_after_typing(&delete, "[y/N]", b"y\n")? else { return Ok(()) };
+    ensure!(code == Some(0) && shown.contains("precious  deleted"), "{code:?}: {shown}");
+    Ok(())
+}
+
+#[test]
+fn a_terminal_shows_where_records_go() -> anyhow::Result<()> {
+    let broker = Broker::start(&[])?;
+    let produce = format!("produce -t typed -b {}", broker.bootstrap());
+    let Some((code, shown)) = shown_after_typing(&produce, "Ctrl-D ends", b"one\ntwo\n\x04")? else { return Ok(()) };
+    ensure!(code == Some(0), "{code:?}: {shown}");
+    for line in ["each line becomes a record of typed; Ctrl-D ends\n", "typed [0] offset 0\n", "typed [0] offset 1\n"] {
+        ensure!(shown.contains(line), "no {line:?} in:\n{shown}");
+    }
     Ok(())
 }
 

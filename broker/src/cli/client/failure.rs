@@ -33,9 +33,9 @@ pub(crate) enum Failure {
         bootstrap: String,
     },
     /// No node has this id.
-    #[error("node {node} leads a partition, but the cluster does not say where it is; try again in a moment")]
+    #[error("{}; try again in a moment", absent(*node))]
     NoNode {
-        /// The id.
+        /// The id; -1 where nobody leads.
         node: i32,
     },
     /// Somebody else than a Kafka broker answers.
@@ -194,6 +194,13 @@ impl std::fmt::Display for Speaker {
                  HOST:PORT"
             }
         })
+    }
+}
+
+fn absent(node: i32) -> String {
+    match node {
+        -1 => "a partition has no leader at present".to_owned(),
+        _ => format!("node {node} leads a partition, but the cluster does not say where it is"),
     }
 }
 

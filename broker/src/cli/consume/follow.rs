@@ -22,6 +22,9 @@ use crate::cli::say;
 /// Versions of Fetch that name topics; later ones give their ids. Version 4 brings isolation.
 const VERSIONS: std::ops::RangeInclusive<i16> = 4..=12;
 
+/// How often somebody looks whether there are more partitions, or other leaders.
+const REFRESH_PAUSE: Duration = Duration::from_secs(5);
+
 /// How much is printed at a time.
 const OUTPUT_BYTES: usize = 256 * 1024;
 
@@ -87,7 +90,12 @@ impl<'a> Follower<'a> {
     pub(super) async fn run(&mut self) -> anyhow::Result<Ended> {
         let clock = self.client.clock().clone();
         let mut trouble = None;
+        let mut looked = clock.instant();
         while !self.is_done() {
+            if clock.elapsed_since(looked) >= REFRESH_PAUSE {
+                looked = clock.instant();
+                self.leaders.clear();
+            }
             if let Err(failure) = self.fetch_from_idle_leaders().await {
                 let since = *trouble.get_or_insert_with(|| {
                     say(format_args!("% {failure}; trying again"));
@@ -182,7 +190,7 @@ impl<'a> Follower<'a> {
             .with_topics(vec![topic])
     }
 
-    /// Looks where the partitions are led; nothing is found when the topic is gone.
+    /// Looks where the partitions are led, and for more of them; nothing is found when the topic is gone.
     async fn find_leaders(&mut self) -> Result<(), Failure> {
         let topic = self.client.topic(&self.options.topic, false).await?;
         if ResponseError::try_from_code(topic.error_code) == Some(ResponseError::UnknownTopicOrPartition) {
@@ -190,6 +198,12 @@ impl<'a> Follower<'a> {
         }
         let what = format!("cannot consume {}", self.options.topic);
         check(&what, topic.error_code, None)?;
+        if self.options.records.partition.is_none() {
+            for it in &topic.partitions {
+                // All records of a partition that was not there before are new.
+                self.partitions.entry(it.partition_index).or_insert_with(|| Progress::at(0));
+            }
+        }
         let asked = topic.partitions.iter().filter(|it| self.partitions.contains_key(&it.partition_index));
         self.leaders = asked.map(|it| (it.partition_index, it.leader_id.0)).collect();
         match self.leaders.values().all(|leader| *leader < 0) {

@@ -12,6 +12,7 @@ mod report;
 mod sender;
 mod settings;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use cutaway::config::limits::CLIENT_TOPIC_TIMEOUT_MS;
 use kafka_protocol::ResponseError;
 
 use super::client::{Client, check};
-use super::{Mistake, converse_until_interrupt};
+use super::{Mistake, converse_until_interrupt, say};
 use batches::Batches;
 pub(crate) use options::{ProduceOptions, TopicProduceOptions};
 use partitioner::Partitioner;
@@ -42,6 +43,9 @@ pub(crate) fn run(options: ProduceOptions) -> anyhow::Result<ExitCode> {
         let mut batches = Batches::new(partitioner, settings.batch_bytes);
         let mut report = Report::new(&options);
         let mut sender = Sender::new(client, &options, settings.clone()).await?;
+        if options.records.files.is_empty() && !options.records.quiet && std::io::stdin().is_terminal() {
+            say(format_args!("each line becomes a record of {}; Ctrl-D ends", options.topic));
+        }
         let mut input = input::start(&options.records, sender.clock().clone());
         loop {
             let gathered = gather(&mut input, &mut batches, sender.clock(), settings.linger).await?;
