@@ -13,14 +13,19 @@ mod terminal;
 mod topics;
 mod unreachable;
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use cutaway_tests::batches::Batch;
 use cutaway_tests::broker::{Broker, Launch, binary};
 use cutaway_tests::client::Client;
 use cutaway_tests::folders;
+
+/// A line that has not come by then does not come; generous, for machines that do many things at once.
+const LINE_LIMIT: Duration = Duration::from_secs(60);
 
 /// The binary, which hears nothing of the settings of whoever runs the tests.
 fn cutaway(arguments: &[&str]) -> anyhow::Result<Command> {
@@ -75,6 +80,24 @@ impl Ran {
         ensure!(self.code == Some(code) && self.stdout.is_empty(), "{self:#?}");
         ensure!(!self.stderr.contains("panicked") && !self.stderr.contains("stack backtrace"), "{self:#?}");
         Ok(self.stderr)
+    }
+}
+
+/// Lines as they come from a command that goes on: each is waited for, and not for ever.
+struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    fn of(output: impl Read + Send + 'static) -> Lines {
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Nobody listens any more once the test is over.
+            BufReader::new(output).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Lines(lines)
+    }
+
+    fn next(&self) -> anyhow::Result<String> {
+        self.0.recv_timeout(LINE_LIMIT).context("no line came")
     }
 }
 

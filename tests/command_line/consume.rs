@@ -1,8 +1,8 @@
 //! `cutaway consume`: which records it prints, how, and when it ends. Written by the tests' own client.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use cutaway::storage::batch::{BatchBuilder, Compression};
@@ -12,7 +12,7 @@ use cutaway_tests::kafka::RealKafka;
 use cutaway_tests::patience;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Ran;
+use super::{Lines, Ran};
 
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 const NOT_LEADER_OR_FOLLOWER: i16 = 6;
@@ -93,32 +93,23 @@ fn records_are_printed_from_a_real_kafka() -> anyhow::Result<()> {
 /// A command that goes on until it is told to stop; killed on drop.
 struct Following {
     child: Child,
-    /// `None` once nobody reads any more.
-    out: Option<BufReader<ChildStdout>>,
-    errors: BufReader<ChildStderr>,
+    out: Lines,
+    errors: Lines,
 }
 
 impl Following {
     fn start(broker: SocketAddr, arguments: &[&str]) -> anyhow::Result<Following> {
-        let mut command = super::cutaway(&["consume", "-b", &broker.to_string()])?;
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let out = child.stdout.take().map(BufReader::new);
-        let errors = BufReader::new(child.stderr.take().context("the errors were piped")?);
+        let mut child = command(broker, arguments)?.spawn()?;
+        let out = Lines::of(child.stdout.take().context("the output was piped")?);
+        let errors = Lines::of(child.stderr.take().context("the errors were piped")?);
         Ok(Following { child, out, errors })
     }
+}
 
-    fn line(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        self.out.as_mut().context("the output is closed")?.read_line(&mut line)?;
-        Ok(line)
-    }
-
-    fn said(&mut self) -> anyhow::Result<String> {
-        let mut line = String::new();
-        self.errors.read_line(&mut line)?;
-        Ok(line)
-    }
+fn command(broker: SocketAddr, arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = super::cutaway(&["consume", "-b", &broker.to_string()])?;
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    Ok(command)
 }
 
 impl Drop for Following {
@@ -133,23 +124,23 @@ fn a_missing_topic_is_waited_for_and_followed_until_ctrl_c() -> anyhow::Result<(
     let broker = Broker::start(&[])?;
     let mut client = Client::connect(broker.bootstrap())?;
     let mut following = Following::start(broker.bootstrap(), &["-t", "later"])?;
-    let said = following.said()?;
+    let said = following.errors.next()?;
     ensure!(
-        said == "% There is no topic later yet; waiting for it; make it with: cutaway topics create later\n",
+        said == "% There is no topic later yet; waiting for it; make it with: cutaway topics create later",
         "{said}"
     );
     client.create_topic("later", 3, &[])?;
     for (partition, value) in [(2, "one"), (0, "two"), (2, "three")] {
         write(&mut client, "later", partition, &[value])?;
-        let line = following.line()?;
-        ensure!(line == format!("{value}\n"), "{line:?} instead of {value}");
+        let line = following.out.next()?;
+        ensure!(line == value, "{line} instead of {value}");
     }
     // A topic of the same name is another topic, and is read from its beginning.
     client.delete_topic("later")?;
-    while !following.said()?.contains("is gone") {}
+    while !following.errors.next()?.contains("is gone") {}
     client.create_topic("later", 1, &[])?;
     write(&mut client, "later", 0, &["anew"])?;
-    ensure!(following.line()? == "anew\n", "the new topic is not read");
+    ensure!(following.out.next()? == "anew", "the new topic is not read");
     kill_process(Pid::from_child(&following.child), Signal::INT)?;
     let status = following.child.wait()?;
     ensure!(status.code() == Some(130), "{status}");
@@ -161,11 +152,13 @@ fn partitions_that_are_added_are_read_as_well() -> anyhow::Result<()> {
     let broker = Broker::start(&[])?;
     let mut client = Client::connect(broker.bootstrap())?;
     client.create_topic("grows", 1, &[])?;
-    let mut following = Following::start(broker.bootstrap(), &["-t", "grows", "-o", "end", "-q"])?;
+    let following = Following::start(broker.bootstrap(), &["-t", "grows", "-o", "end"])?;
+    let said = following.errors.next()?;
+    ensure!(said == "% Reached end of topic grows [0] at offset 0", "{said}");
     let address = broker.bootstrap().to_string();
     Ran::of(&["topics", "alter", "grows", "-p", "2", "-b", &address])?.printed()?;
     write(&mut client, "grows", 1, &["new"])?;
-    ensure!(following.line()? == "new\n", "the new partition is not read");
+    ensure!(following.out.next()? == "new", "the new partition is not read");
     Ok(())
 }
 
@@ -178,12 +171,13 @@ fn a_reader_who_has_seen_enough_is_no_failure() -> anyhow::Result<()> {
     for _ in 0..20 {
         write(&mut client, "long", 0, &[value.as_str(); 20])?;
     }
-    let mut following = Following::start(broker.bootstrap(), &["-t", "long", "-q"])?;
-    ensure!(following.line()?.len() == 10_001, "the first line");
-    following.out = None;
-    let status = following.child.wait()?;
-    let mut said = String::new();
-    following.errors.read_to_string(&mut said)?;
+    let mut child = command(broker.bootstrap(), &["-t", "long", "-q", "-c", "400"])?.spawn()?;
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().context("the output was piped")?).read_line(&mut line)?;
+    ensure!(line.len() == 10_001, "the first line");
+    // With its reader the pipe was closed.
+    let ended = child.wait_with_output()?;
+    let (status, said) = (ended.status, String::from_utf8_lossy(&ended.stderr));
     ensure!(status.success() && said.is_empty(), "{status}: {said}");
     Ok(())
 }

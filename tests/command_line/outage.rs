@@ -2,7 +2,7 @@
 //!
 //! Between the two stands a proxy, whose address stays when the broker's changes, and which can lose an answer.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,8 @@ use anyhow::{Context, ensure};
 use cutaway_tests::broker::{Broker, Launch};
 use cutaway_tests::client::Client;
 use cutaway_tests::patience;
+
+use super::Lines;
 
 /// Forwards connections to whoever is the broker at the time.
 struct Proxy {
@@ -108,17 +110,17 @@ fn stored_after_a_lost_answer(topic: &str, arguments: &[&str]) -> anyhow::Result
     let mut produce = Running::start(&[&["produce", "-v", "-b", &address, "-t", topic], arguments].concat())?;
     produce.type_line("first")?;
     end(1)?.map_err(|code| anyhow::anyhow!("error {code}"))?;
-    let mut said = BufReader::new(produce.0.stderr.take().context("the errors were piped")?).lines();
-    ensure!(said.next().transpose()?.is_some_and(|line| line.ends_with("offset 0")), "the first is not acknowledged");
+    let said = Lines::of(produce.0.stderr.take().context("the errors were piped")?);
+    ensure!(said.next()?.ends_with("offset 0"), "the first is not acknowledged");
     proxy.loses_next_answer.store(true, Ordering::SeqCst);
     produce.type_line("second")?;
-    let told = said.next().transpose()?.context("silence")?;
+    let told = said.next()?;
     ensure!(
         told.contains("closed the connection instead of answering Produce") && told.contains("trying again"),
         "{told}"
     );
     drop(produce.0.stdin.take());
-    ensure!(produce.0.wait()?.success(), "{:?}", said.collect::<Vec<_>>());
+    ensure!(produce.0.wait()?.success(), "it failed");
     end(2)?.map_err(|code| anyhow::anyhow!("error {code}"))
 }
 
@@ -137,18 +139,18 @@ fn commands_go_on_when_the_broker_is_back() -> anyhow::Result<()> {
     let address = proxy.address.to_string();
     let mut consume = Running::start(&["consume", "-q", "-b", &address, "-t", "kept"])?;
     let mut produce = Running::start(&["produce", "-b", &address, "-t", "kept"])?;
-    let mut printed = BufReader::new(consume.0.stdout.take().context("the output was piped")?).lines();
+    let printed = Lines::of(consume.0.stdout.take().context("the output was piped")?);
+    let said = Lines::of(consume.0.stderr.take().context("the errors were piped")?);
     produce.type_line("before")?;
-    ensure!(printed.next().transpose()?.as_deref() == Some("before"), "nothing came");
+    ensure!(printed.next()? == "before", "another line");
     broker.kill()?;
     produce.type_line("meanwhile")?;
-    let mut said = BufReader::new(consume.0.stderr.take().context("the errors were piped")?).lines();
-    ensure!(said.next().transpose()?.is_some_and(|line| line.ends_with("; trying again")), "it does not say so");
+    ensure!(said.next()?.ends_with("; trying again"), "it does not say so");
     broker.restart()?;
     proxy.set_broker(broker.bootstrap());
     produce.type_line("after")?;
-    let both: Vec<String> = printed.by_ref().take(2).collect::<Result<_, _>>()?;
+    let both = [printed.next()?, printed.next()?];
     ensure!(both == ["meanwhile", "after"], "{both:?}");
-    ensure!(said.next().transpose()?.as_deref() == Some("% Goes on"), "it does not say so");
+    ensure!(said.next()? == "% Goes on", "it does not say so");
     Ok(())
 }
