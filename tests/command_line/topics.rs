@@ -96,7 +96,7 @@ fn describe_shows_what_a_learner_asks_for() -> anyhow::Result<()> {
         "PARTITION  LEADER  START  END  RECORDS  SIZE",
         "0          1       0      1    1  ",
         "1          1       0      0    0  ",
-        "retention.ms  -1     the topic",
+        "retention.ms  -1     the topic  604800000\n",
     ] {
         ensure!(shown.contains(line), "no {line:?} in:\n{shown}");
     }

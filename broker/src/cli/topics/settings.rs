@@ -29,6 +29,9 @@ pub(super) struct Setting {
     pub(super) set_by: String,
     /// What it would be otherwise, by Kafka's or the broker's defaults.
     pub(super) default: Option<String>,
+    /// The topic itself has it.
+    #[serde(skip)]
+    is_of_topic: bool,
 }
 
 /// Every setting of a topic that somebody set, in the order of their keys.
@@ -43,7 +46,9 @@ pub(super) async fn of_topic(client: &mut Client, name: &str) -> Result<Vec<Sett
     for result in answer.results {
         let what = format!("the settings of {name} are not told");
         check(&what, result.error_code, result.error_message.as_deref())?;
-        settings.extend(result.configs.iter().filter(|config| config.config_source != DEFAULT).map(setting));
+        let set = result.configs.iter().filter(|config| config.config_source != DEFAULT).map(setting);
+        // What the broker's owner set to the default makes no difference to the topic.
+        settings.extend(set.filter(|setting| setting.is_of_topic || setting.value != setting.default));
     }
     settings.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(settings)
@@ -58,17 +63,29 @@ fn setting(config: &DescribeConfigsResourceResult) -> Setting {
         STATIC => format!("the broker's start ({synonym})"),
         other => format!("source {other}"),
     };
-    let default = config.synonyms.iter().find(|synonym| synonym.source == DEFAULT);
-    // Of keys with another unit than the topic's (`log.retention.hours`) brokers tell no default.
-    let known = || {
-        let definition = catalogue::topic_setting(&config.name).filter(|definition| definition.difference.is_none());
-        definition.and_then(|definition| definition.default).map(str::to_owned)
-    };
     Setting {
         key: config.name.to_string(),
         value: config.value.as_ref().map(ToString::to_string),
         set_by,
-        default: default.and_then(|synonym| synonym.value.as_ref()).map(ToString::to_string).or_else(known),
+        default: default_of(config),
+        is_of_topic: config.config_source == OF_TOPIC,
+    }
+}
+
+/// What a setting would be if nobody had set it.
+fn default_of(config: &DescribeConfigsResourceResult) -> Option<String> {
+    let definition = catalogue::topic_setting(&config.name);
+    let synonym = config.synonyms.iter().find(|synonym| synonym.source == DEFAULT);
+    let Some((key, value)) = synonym.and_then(|synonym| Some((synonym.name.as_str(), synonym.value.as_ref()?))) else {
+        // Some brokers tell no default of keys with another unit than the topic's.
+        let same = definition.filter(|definition| definition.difference.is_none());
+        return same.and_then(|definition| definition.default).map(str::to_owned);
+    };
+    // `log.retention.hours` counts hours, and `retention.ms` milliseconds.
+    let factor = definition.and_then(|definition| definition.broker_keys.iter().find(|(name, _)| *name == key));
+    match (factor, value.parse::<i64>()) {
+        (Some((_, factor)), Ok(number)) if *factor != 1 => Some(number.saturating_mul(*factor).to_string()),
+        _ => Some(value.to_string()),
     }
 }
 
