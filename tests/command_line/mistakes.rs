@@ -52,6 +52,15 @@ fn what_cannot_start_says_what_to_change() -> anyhow::Result<()> {
 }
 
 #[test]
+fn what_is_no_text_is_a_mistake_too() -> anyhow::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut command = cutaway(&["--no-such-option"])?;
+    let (code, text) = told(&command.arg(std::ffi::OsStr::from_bytes(b"-C\xff")).output()?);
+    ensure!(code == Some(USAGE) && !text.contains("panicked"), "exit code {code:?}: {text}");
+    Ok(())
+}
+
+#[test]
 fn a_bad_variable_is_named() -> anyhow::Result<()> {
     let mut command = cutaway(&["--temp", "--port", "0"])?;
     let (code, text) = told(&command.env("KAFKA_LOG_SEGMENT_BYTES", "abc").output()?);

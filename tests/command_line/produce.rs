@@ -1,7 +1,9 @@
 //! `cutaway produce`: what arrives in the log, where, and what is said of it. Read back by the tests' own client.
 
 use std::fs;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use cutaway::storage::batch::{BatchHeader, Compression};
@@ -114,6 +116,22 @@ fn where_records_went_is_said_to_people() -> anyhow::Result<()> {
     ensure!(told.stderr == "t [0] offset 2\nt [0] offset 3\n" && told.stdout.is_empty(), "{told:?}");
     let nothing = produce(broker.bootstrap(), &["-t", "t", "-v"], b"")?;
     ensure!(nothing.code == Some(0) && nothing.stderr.is_empty(), "{nothing:?}");
+    Ok(())
+}
+
+#[test]
+fn who_reads_no_more_of_where_records_went_does_not_stop_them() -> anyhow::Result<()> {
+    let broker = Broker::start(&[])?;
+    let mut command = super::cutaway(&["produce", "--json", "-t", "all", "-b", &broker.bootstrap().to_string()])?;
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().context("the input was piped")?;
+    for _ in 0..1000 {
+        stdin.write_all(b"x\n")?;
+    }
+    drop(stdin);
+    ensure!(child.wait()?.success(), "it failed");
+    ensure!(stored(broker.bootstrap(), "all", 0)?.len() == 1000, "some were not sent");
     Ok(())
 }
 

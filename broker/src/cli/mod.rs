@@ -51,7 +51,7 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| {
         // Who types another tool's options is told ours, which says more than that they are not known.
-        let answer = foreign::equivalent(std::env::args().skip(1));
+        let answer = foreign::equivalent(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
         answer.map_or_else(|| error.exit(), |answer| answer.exit())
     });
     arguments.color.write_global();

@@ -2,7 +2,7 @@
 //!
 //! It belongs to no group and commits nothing: reading removes nothing, and the next run begins anew. [`begin`] finds
 //! the first offsets, [`follow`] fetches from the leaders and says what happens on the way, [`progress`] picks the
-//! records that are new and committed, [`format`] prints them.
+//! records that are new and committed, [`mod@format`] prints them.
 
 mod begin;
 mod follow;

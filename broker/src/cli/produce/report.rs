@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::batches::Batch;
 use super::options::ProduceOptions;
+use crate::cli::output::OutputClosed;
 use crate::cli::{output, say};
 
 /// So many records are told of one by one, unless all of them are asked for; a summary follows.
@@ -55,10 +56,15 @@ impl Report {
                 say(format_args!("{} [{partition}] {place}", self.topic));
             }
             if self.is_json {
-                output::json(&json!({
+                let printed = output::json(&json!({
                     "topic": self.topic, "partition": partition, "offset": offset,
                     "timestamp": clock::rfc3339(record.timestamp),
-                }))?;
+                }));
+                match printed {
+                    // Whoever reads no more has not asked for the rest to be left unsent.
+                    Err(error) if error.is::<OutputClosed>() => self.is_json = false,
+                    printed => printed?,
+                }
             }
             let entry = self.partitions.entry(partition).or_insert((0, offset.unwrap_or(-1), -1));
             *entry = (entry.0 + 1, entry.1, offset.unwrap_or(-1));
