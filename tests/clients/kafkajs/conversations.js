@@ -10,7 +10,9 @@ const assert = require('node:assert/strict')
 const crypto = require('node:crypto')
 const { execFile } = require('node:child_process')
 const { promisify } = require('node:util')
-const { CompressionCodecs, CompressionTypes, Kafka, Partitioners, logLevel } = require('kafkajs')
+const {
+  CompressionCodecs, CompressionTypes, ConfigResourceTypes, ConfigSource, Kafka, Partitioners, logLevel,
+} = require('kafkajs')
 const lz4 = require('lz4-napi')
 const snappy = require('snappy')
 
@@ -39,14 +41,45 @@ const kafka = new Kafka({ brokers: [bootstrap], clientId: 'conversations', logLe
 const topicName = purpose => `${prefix}-kafkajs-${purpose}`
 
 /** Lends an admin client to `use`. */
-async function withAdmin(use) {
-  const admin = kafka.admin()
+async function withAdmin(use, settings) {
+  const admin = kafka.admin(settings)
   await admin.connect()
   try {
     return await use(admin)
   } finally {
     await admin.disconnect()
   }
+}
+
+/** Lends an admin client and a topic that is gone after the conversation, however it ends. */
+const withTopic = (purpose, settings, use) =>
+  withAdmin(async admin => {
+    const topic = topicName(purpose)
+    await admin.createTopics({ topics: [{ topic, ...settings }] })
+    try {
+      return await use(admin, topic)
+    } finally {
+      await admin.deleteTopics({ topics: [topic] })
+    }
+  })
+
+/** All settings of a topic or broker, by name. */
+async function configsOf(admin, type, name) {
+  const { resources } = await admin.describeConfigs({ resources: [{ type, name }] })
+  return new Map(resources[0].configEntries.map(entry => [entry.configName, entry]))
+}
+
+/** Those settings of a topic that were made on the topic itself. */
+async function setOn(admin, topic) {
+  const entries = [...(await configsOf(admin, ConfigResourceTypes.TOPIC, topic)).values()]
+  const own = entries.filter(({ configSource }) => configSource === ConfigSource.TOPIC_CONFIG)
+  return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]))
+}
+
+/** Gives a topic these settings and takes away all others; kafkajs cannot change one and leave the rest. */
+function replace(admin, topic, settings, { validateOnly = false } = {}) {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
+  return admin.alterConfigs({ validateOnly, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }] })
 }
 
 /** Produces messages in one request and returns the broker's answer. */
@@ -148,6 +181,77 @@ const conversations = {
       const unknown = await refusalOf(admin.fetchTopicMetadata({ topics: [topic] }))
       assert.equal(unknown.code, 3, `metadata of an unknown topic: ${unknown.message}`)
     })
+  },
+
+  async 'settings of a topic: read, replaced, and what is refused'() {
+    const configEntries = [{ name: 'retention.ms', value: '3600000' }]
+    await withTopic('configured', { configEntries }, async (admin, topic) => {
+      assert.deepEqual(await setOn(admin, topic), { 'retention.ms': '3600000' }, 'as created')
+      const largest = (await configsOf(admin, ConfigResourceTypes.TOPIC, topic)).get('max.message.bytes')
+      assert.deepEqual([largest.configValue, largest.configSource], ['1048588', ConfigSource.DEFAULT_CONFIG], 'a default')
+      const wanted = { 'cleanup.policy': 'compact,delete', 'max.message.bytes': '2000' }
+      await replace(admin, topic, wanted)
+      assert.deepEqual(await setOn(admin, topic), wanted, 'after all were replaced')
+      const refused = await refusalOf(produce(topic, [{ key: 'key', value: '.'.repeat(3000) }]))
+      assert.equal(refused.code, 10, `a record of 3000 bytes: ${refused.message}`)
+      const attempts = [
+        ['an unknown setting', topic, { 'no.such.config': '1' }, 40],
+        ['a value that is no number', topic, { 'retention.ms': 'soon' }, 40],
+        ['one good, one bad', topic, { 'segment.ms': '60000', 'segment.bytes': 'many' }, 40],
+        ['a topic that does not exist', `${topic}-other`, {}, 3],
+      ]
+      for (const [what, name, settings, code] of attempts) {
+        const { code: got, message } = await refusalOf(replace(admin, name, settings))
+        assert.equal(got, code, `${what}: ${message}`)
+      }
+      await replace(admin, topic, { 'retention.ms': '1' }, { validateOnly: true })
+      assert.deepEqual(await setOn(admin, topic), wanted, 'what was refused or only tried changed')
+      const unknown = await refusalOf(configsOf(admin, ConfigResourceTypes.TOPIC, `${topic}-other`))
+      assert.equal(unknown.code, 3, `describing those of no topic: ${unknown.message}`)
+    })
+  },
+
+  async 'settings of a broker'() {
+    await withAdmin(async admin => {
+      const { controller } = await admin.describeCluster()
+      const node = (await configsOf(admin, ConfigResourceTypes.BROKER, `${controller}`)).get('node.id')
+      assert.deepEqual([node.configValue, node.readOnly], [`${controller}`, true], 'node.id')
+    })
+  },
+
+  async 'more partitions for a topic, and what is refused'() {
+    await withTopic('extended', { numPartitions: 1 }, async (admin, topic) => {
+      const extend = (count, { name = topic, validateOnly = false, assignments } = {}) =>
+        admin.createPartitions({ validateOnly, topicPartitions: [{ topic: name, count, assignments }] })
+      const partitions = async () => (await admin.fetchTopicOffsets(topic)).length
+      await extend(3)
+      assert.equal(await partitions(), 3, 'partitions')
+      await produce(topic, [{ value: 'to the last', partition: 2 }])
+      assert.deepEqual((await read(topic, { partition: 2 })).map(record => record.payload), ['to the last'])
+      await extend(9, { validateOnly: true })
+      const attempts = [
+        ['as many as there are', 3, {}, 37],
+        ['fewer than there are', 2, {}, 37],
+        ['a topic that does not exist', 2, { name: `${topic}-other` }, 3],
+        ['a broker that does not exist', 4, { assignments: [[4711]] }, 39],
+      ]
+      for (const [what, count, options, code] of attempts) {
+        const refused = await refusalOf(extend(count, options))
+        assert.equal(refused.code, code, `${what}: ${refused.message}`)
+      }
+      assert.equal(await partitions(), 3, 'partitions in the end')
+      const { topics } = await admin.listPartitionReassignments({ topics: [{ topic, partitions: [0, 1, 2] }] })
+      assert.deepEqual(topics, [], 'partitions on their way to another broker')
+    })
+  },
+
+  async 'the deletion of a topic that does not exist is refused'() {
+    // Left alone, kafkajs asks again and again, in case the topic appears.
+    const once = { retry: { retries: 0 } }
+    await withAdmin(async admin => {
+      const refused = await refusalOf(admin.deleteTopics({ topics: [topicName('never')] }))
+      assert.equal(refused.cause?.type, 'UNKNOWN_TOPIC_OR_PARTITION', refused.message)
+    }, once)
   },
 
   async 'a topic is created by producing to it'() {
