@@ -92,6 +92,15 @@ def expect_equal(what: str, actual: object, expected: object) -> None:
         raise Disagreement(f"{what}: expected {_brief(expected)}, got {_brief(actual)}")
 
 
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Asks until it holds: the brokers of a Kafka learn of a change a little after it was answered.
+
+    The time limit of the conversation ends it.
+    """
+    while not holds():
+        pass
+
+
 def now_ms() -> int:
     """The time as Kafka's timestamps count it. Client and broker share this machine's clock."""
     return time.time_ns() // 1_000_000

@@ -10,7 +10,7 @@ from client import ask, create_topic, delete_topic, listed_topics, read, refusal
 from confluent_kafka import KafkaError, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ConfigSource
 from confluent_kafka.admin import NewPartitions, OffsetSpec, ResourceType, TopicDescription
-from conversation import expect, expect_equal
+from conversation import expect, expect_equal, wait_until
 
 
 @contextmanager
@@ -18,6 +18,7 @@ def new_topic(purpose: str, partitions: int = 1, **config: str) -> Iterator[str]
     """A topic that is gone after the conversation, however it ends."""
     topic = talks.topic(purpose)
     create_topic(topic, partitions, **config)
+    wait_until(lambda: topic in listed_topics())
     try:
         yield topic
     finally:
@@ -157,11 +158,10 @@ def _() -> None:
     # The value that is in force anyway, so that nobody else who uses this broker notices.
     before = configs["message.max.bytes"]
     change(node, ("message.max.bytes", put, before.value), kind=broker)
-    source = configs_of(broker, node)["message.max.bytes"].source
-    expect_equal("where it comes from", source, ConfigSource.DYNAMIC_BROKER_CONFIG.value)
+    set_here = ConfigSource.DYNAMIC_BROKER_CONFIG.value
+    wait_until(lambda: configs_of(broker, node)["message.max.bytes"].source == set_here)
     change(node, ("message.max.bytes", AlterConfigOpType.DELETE, None), kind=broker)
-    source = configs_of(broker, node)["message.max.bytes"].source
-    expect_equal("where it comes from once it is taken back", source, before.source)
+    wait_until(lambda: configs_of(broker, node)["message.max.bytes"].source == before.source)
 
 
 @talks.named("more partitions for a topic, and what is refused")
@@ -169,12 +169,14 @@ def _() -> None:
     with new_topic("extended") as topic:
         leader = described(topic).partitions[0].leader.id
         extend(topic, 3)
+        wait_until(lambda: len(described(topic).partitions) > 1)
         expect_equal("partitions", [partition.id for partition in described(topic).partitions], [0, 1, 2])
         sender = Sender()
         sender.send(topic, b"to the last", partition=2)
         sender.flush()
         expect_equal("records", [message.value() for message in read(topic, partition=2)], [b"to the last"])
         extend(topic, 4, [[leader]])
+        wait_until(lambda: len(described(topic).partitions) > 3)
         extend(topic, 9, validate_only=True)
         attempts = {
             "as many as there are": ((topic, 4), KafkaError.INVALID_PARTITIONS),

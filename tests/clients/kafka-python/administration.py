@@ -130,8 +130,8 @@ def _() -> None:
         # Out of order on purpose: the answer is the first offset whose timestamp is at or after the wanted one.
         produce(topic, *({"value": b"", "timestamp_ms": time_ms} for time_ms in (1000, 3000, 2000)))
         where = TopicPartition(topic, 0)
-        searches = ((OffsetSpec.EARLIEST, 0), (OffsetSpec.LATEST, 3), (OffsetSpec.MAX_TIMESTAMP, 1), (1500, 1), (3001, -1))
-        for wanted, offset in searches:
+        named = ((OffsetSpec.EARLIEST, 0), (OffsetSpec.LATEST, 3), (OffsetSpec.MAX_TIMESTAMP, 1))
+        for wanted, offset in (*named, (1500, 1), (3001, -1)):
             found = client.list_partition_offsets({where: wanted})[where]
             expect_equal(f"the offset of {wanted}", found.offset, offset)
         nowhere = {TopicPartition(topic, 7): OffsetSpec.LATEST}

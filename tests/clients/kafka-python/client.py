@@ -54,7 +54,7 @@ def produce(topic: str, *records: dict, **settings: object) -> list[RecordMetada
 def read(topic: str, count: int, offset: int = 0, partition: int = 0, **settings: object) -> list[ConsumerRecord]:
     """Reads so many records of a partition from an offset on, and checks that there are no more."""
     where = TopicPartition(topic, partition)
-    reader = KafkaConsumer(bootstrap_servers=talks.bootstrap, group_id=None, consumer_timeout_ms=20_000, **settings)
+    reader = KafkaConsumer(bootstrap_servers=talks.bootstrap, consumer_timeout_ms=20_000, **settings)
     try:
         reader.assign([where])
         reader.seek(where, offset)

@@ -52,7 +52,7 @@ def _() -> None:
     with new_topic("tail") as topic:
         # The broker may wait up to 40 s, so a record that arrives soon has ended the wait.
         patience = {"fetch_max_wait_ms": 40_000, "request_timeout_ms": 60_000, "consumer_timeout_ms": 20_000}
-        reader = KafkaConsumer(bootstrap_servers=talks.bootstrap, group_id=None, auto_offset_reset="earliest", **patience)
+        reader = KafkaConsumer(bootstrap_servers=talks.bootstrap, auto_offset_reset="earliest", **patience)
         try:
             reader.assign([TopicPartition(topic, 0)])
             expect_equal("records in the new topic", reader.poll(timeout_ms=500), {})
@@ -67,8 +67,10 @@ def _() -> None:
 def _() -> None:
     with new_topic("limits", **{"max.message.bytes": "2000"}) as topic:
         produce(topic, {"value": b"small"})
-        expect_equal("a record of 3000 bytes", refusal_of(produce, topic, {"value": b"." * 3000}), "MessageSizeTooLargeError")
-        expect_equal("without a reset", refusal_of(read, topic, 1, 1000, auto_offset_reset="none"), "OffsetOutOfRangeError")
+        refused = refusal_of(produce, topic, {"value": b"." * 3000})
+        expect_equal("a record of 3000 bytes", refused, "MessageSizeTooLargeError")
+        refused = refusal_of(read, topic, 1, 1000, auto_offset_reset="none")
+        expect_equal("without a reset", refused, "OffsetOutOfRangeError")
         reset = read(topic, 1, 1000, auto_offset_reset="earliest")
         expect_equal("reset to the start", [record.value for record in reset], [b"small"])
 

@@ -79,7 +79,8 @@ async function setOn(admin, topic) {
 /** Gives a topic these settings and takes away all others; kafkajs cannot change one and leave the rest. */
 function replace(admin, topic, settings, { validateOnly = false } = {}) {
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  return admin.alterConfigs({ validateOnly, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }] })
+  const resources = [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }]
+  return admin.alterConfigs({ validateOnly, resources })
 }
 
 /** Produces messages in one request and returns the broker's answer. */
@@ -223,8 +224,10 @@ const conversations = {
     await withTopic('extended', { numPartitions: 1 }, async (admin, topic) => {
       const extend = (count, { name = topic, validateOnly = false, assignments } = {}) =>
         admin.createPartitions({ validateOnly, topicPartitions: [{ topic: name, count, assignments }] })
-      const partitions = async () => (await admin.fetchTopicOffsets(topic)).length
+      const partitions = async () => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0].partitions.length
       await extend(3)
+      // The brokers of a Kafka learn of new partitions a little after it was answered.
+      while (await partitions() === 1) {}
       assert.equal(await partitions(), 3, 'partitions')
       await produce(topic, [{ value: 'to the last', partition: 2 }])
       assert.deepEqual((await read(topic, { partition: 2 })).map(record => record.payload), ['to the last'])
