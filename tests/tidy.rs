@@ -77,6 +77,16 @@ fn links_in_documents_lead_somewhere() {
     assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
+#[test]
+fn nothing_is_left_of_a_merge() {
+    for file in sources::all_rust_files().into_iter().chain(sources::files_with_suffix(".", ".md")) {
+        for (number, line) in sources::read(&file).lines().enumerate() {
+            let is_marker = ["<<<<<<<", ">>>>>>>", "======="].iter().any(|marker| line.starts_with(marker));
+            assert!(!is_marker, "{}:{}: {line}", file.display(), number + 1);
+        }
+    }
+}
+
 /// The repository speaks of the product alone.
 #[test]
 fn no_paths_of_a_machine() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::catalogue::{self, UpdateMode};
 use super::definition::{Allowed, Definition, Kind};
+use super::limits::{MAX_ALTERED_KEYS, MAX_KEY_BYTES};
 use super::settings::{Scope, Settings, SettingsError};
 use super::{BrokerConfig, TopicConfig};
 
@@ -73,7 +74,8 @@ impl TopicConfig {
                 AlterationError::InvalidConfig(format!("Can't {verb} to key {key} because its type is not LIST."))
             })
         })?;
-        let config = self.with_own(&altered).map_err(AlterationError::InvalidConfig)?;
+        let pairs: Vec<_> = altered.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        let config = self.with_overrides(&pairs).map_err(AlterationError::InvalidConfig)?;
         Ok((altered, config))
     }
 }
@@ -110,7 +112,7 @@ impl BrokerConfig {
     /// What the broker was started with, and over it what was altered in these settings. Nothing else changes, so that
     /// a program which filled in fields by hand keeps them.
     pub fn with_alterations(&self, settings: Settings) -> Result<BrokerConfig, SettingsError> {
-        let resolved = settings.resolve()?;
+        let resolved = settings.resolve_without_notes()?;
         let mut config = self.clone();
         for (key, _) in Scope::ALL.into_iter().flat_map(|scope| settings.altered(scope)) {
             match key.as_str() {
@@ -177,7 +179,8 @@ fn applied(
 
 fn with_items(present: &str, operation: Operation, value: &str) -> String {
     let mut items: Vec<&str> = present.split(',').filter(|item| !item.is_empty()).collect();
-    for item in value.split(',') {
+    // As Java splits: what is empty at the end is no item.
+    for item in value.trim_end_matches(',').split(',') {
         let place = items.iter().position(|present| *present == item);
         match (operation, place) {
             (Operation::Append, None) => items.push(item),
@@ -189,6 +192,18 @@ fn with_items(present: &str, operation: Operation, value: &str) -> String {
 }
 
 fn check_lengths(settings: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, AlterationError> {
+    if settings.len() > MAX_ALTERED_KEYS {
+        return Err(AlterationError::InvalidConfig(format!(
+            "{} keys would be set; this broker keeps at most {MAX_ALTERED_KEYS} for each topic, and for brokers.",
+            settings.len()
+        )));
+    }
+    if let Some(key) = settings.keys().find(|key| key.len() > MAX_KEY_BYTES) {
+        return Err(AlterationError::InvalidConfig(format!(
+            "A key of {} bytes is longer than {MAX_KEY_BYTES}, the most that this broker keeps.",
+            key.len()
+        )));
+    }
     if settings.values().all(|value| value.len() <= LONGEST_VALUE) {
         return Ok(settings);
     }
@@ -226,7 +241,7 @@ fn check_broker(scope: Scope, settings: &BTreeMap<String, String>) -> Result<(),
             definition.parse(value).map_err(AlterationError::InvalidRequest)?;
         }
     }
-    match named(&|key| catalogue::update_mode(key) == UpdateMode::PerBroker) {
+    match named(&|key| catalogue::update_mode(key) == UpdateMode::PerBroker || key.starts_with("listener.name.")) {
         Some(keys) if scope == Scope::Cluster => {
             refuse(format!("Cannot update these configs at default cluster level, broker id must be specified: {keys}"))
         }
@@ -311,6 +326,16 @@ mod tests {
         assert_eq!(config.topic_defaults.retention_ms, 60_000);
         assert_eq!(pairs(&config.settings.altered(Scope::Cluster)), [("log.retention.ms", "60000")]);
         assert!(broker(Scope::Broker, "foo", "bar").is_ok(), "Kafka takes keys that it does not know");
+    }
+
+    #[test]
+    fn keys_that_nobody_knows_are_bounded() {
+        let many = (0..=MAX_ALTERED_KEYS).map(|number| (format!("unknown.{number}"), "x".to_owned())).collect();
+        let start = BrokerConfig::default();
+        assert!(start.altered(&start, Scope::Broker, &Alterations::Replace(many)).is_err());
+        assert!(broker(Scope::Broker, &"k".repeat(MAX_KEY_BYTES), "x").is_ok());
+        assert!(broker(Scope::Broker, &"k".repeat(MAX_KEY_BYTES + 1), "x").is_err());
+        assert!(broker(Scope::Cluster, "listener.name.x.ssl.keystore.type", "x").is_err());
     }
 
     #[test]

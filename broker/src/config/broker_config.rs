@@ -67,6 +67,14 @@ impl Default for BrokerConfig {
 impl Settings {
     /// Reads every setting; the error holds a sentence for each that cannot be used.
     pub fn resolve(&self) -> Result<BrokerConfig, SettingsError> {
+        let mut config = self.resolve_without_notes()?;
+        let mut notes = self.notes();
+        notes.append(&mut config.notes);
+        Ok(BrokerConfig { notes, ..config })
+    }
+
+    /// As [`Settings::resolve`], without what people should know of it, which takes longer to find than the rest.
+    pub(super) fn resolve_without_notes(&self) -> Result<BrokerConfig, SettingsError> {
         let mut reader = Reader { settings: self, sentences: Vec::new() };
         let config = reader.broker_config();
         reader.check_whole(&config);
@@ -84,8 +92,6 @@ impl Reader<'_> {
     fn broker_config(&mut self) -> BrokerConfig {
         self.check_values();
         let listeners = self.listeners();
-        let mut notes = self.settings.notes();
-        notes.extend(listeners.notes);
         BrokerConfig {
             node_id: self.node_id(),
             log_dir: self.log_dir(),
@@ -107,7 +113,7 @@ impl Reader<'_> {
             transaction_max_timeout_ms: self.int("transaction.max.timeout.ms"),
             topic_defaults: self.topic_defaults(),
             settings: Arc::new(self.settings.clone()),
-            notes,
+            notes: listeners.notes,
         }
     }
 

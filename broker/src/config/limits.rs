@@ -81,3 +81,12 @@ pub const CLIENT_RECORD_MAX_BYTES: usize = 96 * 1024 * 1024;
 
 /// How long `cutaway produce` waits for a topic that the broker may be creating.
 pub const CLIENT_TOPIC_TIMEOUT_MS: u64 = 5_000;
+
+/// How many settings clients may alter for a topic or for brokers. Kafka takes any number of keys that nobody knows.
+pub const MAX_ALTERED_KEYS: usize = 500;
+
+/// The longest key of a setting that is altered.
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// The most settings that one DescribeConfigs answer tells; each takes about a kilobyte of memory until it is sent.
+pub const MAX_TOLD_SETTINGS: usize = 100_000;

@@ -209,7 +209,9 @@ impl Settings {
         let mut notes = Vec::new();
         let mut waiting: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         let mut idle: BTreeSet<&str> = BTreeSet::new();
-        for entry in &self.entries {
+        // Who alters settings is told by the answer.
+        let set_at_start = self.entries.iter().filter(|entry| !matches!(entry.origin, Origin::Altered(_)));
+        for entry in set_at_start {
             match catalogue::broker_setting(&entry.key).map(|definition| definition.effect) {
                 Some(Effect::InForce) => {}
                 Some(Effect::Unless(key)) => match (self.superseded(entry, key), twin_effect(&entry.key)) {

@@ -125,10 +125,15 @@ impl TopicConfig {
         Ok(config)
     }
 
-    /// The defaults with a topic's own settings over them, as they were accepted once.
-    pub fn with_own(&self, own: &BTreeMap<String, String>) -> Result<TopicConfig, String> {
-        let own: Vec<_> = own.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        self.with_overrides(&own)
+    /// The defaults with a topic's own settings over them, which were accepted once. All of them count, also where a
+    /// default was altered since so that two do not go together any more; a value that this version does not take is
+    /// left out, with a sentence.
+    pub fn with_own(&self, own: &BTreeMap<String, String>) -> (TopicConfig, Vec<String>) {
+        let mut config = self.clone();
+        // The internal segment size wins over the usual one, which comes behind it by name.
+        let internal = own.get_key_value("internal.segment.bytes");
+        let sentences = own.iter().chain(internal).filter_map(|(key, value)| config.apply(key, value).err()).collect();
+        (config, sentences)
     }
 
     /// Takes what the broker's settings give for a key, if they give anything.

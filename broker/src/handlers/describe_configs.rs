@@ -1,14 +1,19 @@
 //! DescribeConfigs: every setting of topics and brokers, with its value, its source and what was passed over.
 
+use std::collections::HashSet;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use kafka_protocol::protocol::StrBytes;
+use tokio::task::yield_now;
 
+use super::call::Hangup;
 use super::settings::{LOGGER_SOURCE, Owner, Refused, check_broker_id, kind_code, log_level, source_code};
 use super::{Core, RequestContext};
+use crate::config::limits::MAX_TOLD_SETTINGS;
 use crate::config::{Described, Synonym};
 use crate::names::TopicName;
 
@@ -16,43 +21,71 @@ use crate::names::TopicName;
 const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
                          message was sent to an incompatible broker. See the broker logs for more details.";
 
+/// Requests for more owners than this wait for one another.
+const SHORT: usize = 50;
+
 /// The first version that tells types and documentation.
 const TYPES_FROM: i16 = 3;
 
-/// Describes one owner of settings after the other.
-pub(super) fn handle(
+/// Describes one owner of settings after the other. An answer can be a thousand times as long as its request: only one
+/// connection at a time makes a long one, others have their turn between two owners, and none is longer than the limit.
+pub(super) async fn handle(
     core: &Core,
     context: &RequestContext,
     request: &DescribeConfigsRequest,
     version: i16,
-) -> DescribeConfigsResponse {
+) -> Result<DescribeConfigsResponse, Hangup> {
+    let _turn = match request.resources.len() {
+        0..=SHORT => None,
+        _ => Some(core.long_answers.acquire().await.expect("the semaphore is never closed")),
+    };
     // Kafka finds these before it looks at any other, and they fail the whole request.
     let is_unknown = |resource: &DescribeConfigsResource| Owner::of(resource.resource_type) == Owner::Unknown;
     let is_malformed = request.resources.iter().any(is_unknown);
-    let describe = |resource: &DescribeConfigsResource| {
+    let (mut results, mut told) = (Vec::with_capacity(request.resources.len()), 0);
+    for resource in &request.resources {
         let configs = match is_malformed {
             true => Err((ResponseError::InvalidRequest, MALFORMED.into())),
             false => configs(core, context, resource),
         };
-        let result = DescribeConfigsResult::default()
-            .with_resource_type(resource.resource_type)
-            .with_resource_name(resource.resource_name.clone())
-            .with_error_message(Some(StrBytes::default()));
-        match configs {
-            Ok(configs) => {
-                let wanted = resource.configuration_keys.as_deref().unwrap_or_default();
-                let is_wanted =
-                    |config: &Described| wanted.is_empty() || wanted.iter().any(|name| name.as_str() == config.name);
-                let configs = configs.into_iter().filter(is_wanted);
-                let logger = Owner::of(resource.resource_type) == Owner::BrokerLogger;
-                result.with_configs(configs.map(|config| tell(config, request, version, logger)).collect())
-            }
-            Err((code, sentence)) => {
-                result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(sentence)))
-            }
+        let result = describe(resource, configs, request, version);
+        told += result.configs.len();
+        if told > MAX_TOLD_SETTINGS {
+            return Err(Hangup::new(format!(
+                "DescribeConfigs of {} resources would tell more than {MAX_TOLD_SETTINGS} settings; ask for fewer",
+                request.resources.len()
+            )));
         }
-    };
-    DescribeConfigsResponse::default().with_results(request.resources.iter().map(describe).collect())
+        results.push(result);
+        yield_now().await;
+    }
+    Ok(DescribeConfigsResponse::default().with_results(results))
+}
+
+/// One owner's part of the answer.
+fn describe(
+    resource: &DescribeConfigsResource,
+    configs: Result<Vec<Described>, Refused>,
+    request: &DescribeConfigsRequest,
+    version: i16,
+) -> DescribeConfigsResult {
+    let result = DescribeConfigsResult::default()
+        .with_resource_type(resource.resource_type)
+        .with_resource_name(resource.resource_name.clone())
+        .with_error_message(Some(StrBytes::default()));
+    match configs {
+        Ok(configs) => {
+            let wanted = resource.configuration_keys.as_deref().unwrap_or_default();
+            let wanted: HashSet<&str> = wanted.iter().map(StrBytes::as_str).collect();
+            let is_wanted = |config: &Described| wanted.is_empty() || wanted.contains(config.name.as_str());
+            let configs = configs.into_iter().filter(is_wanted);
+            let is_logger = Owner::of(resource.resource_type) == Owner::BrokerLogger;
+            result.with_configs(configs.map(|config| tell(config, request, version, is_logger)).collect())
+        }
+        Err((code, sentence)) => {
+            result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(sentence)))
+        }
+    }
 }
 
 /// Kafka has no sentence for a topic that does not exist.

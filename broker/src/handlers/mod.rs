@@ -34,6 +34,7 @@ mod transactions;
 use std::sync::Arc;
 
 use kafka_protocol::messages::ApiKey;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
@@ -62,13 +63,15 @@ pub struct Core {
     journal: Journal,
     /// The sessions of the one node that there is.
     fetch_sessions: FetchSessions,
+    /// Held by whoever makes an answer that is much longer than its request.
+    long_answers: Semaphore,
 }
 
 impl Core {
     /// Puts the rooms together.
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
         let fetch_sessions = FetchSessions::new(topics.config().max_incremental_fetch_session_cache_slots);
-        Core { topics, clock, journal, fetch_sessions }
+        Core { topics, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
     }
 
     /// The broker's settings as they are now.
@@ -115,7 +118,9 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(context, head.decode(body)?, version)),
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
         ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
-        ApiKey::DescribeConfigs => head.encode(&describe_configs::handle(core, context, &head.decode(body)?, version)),
+        ApiKey::DescribeConfigs => {
+            head.encode(&describe_configs::handle(core, context, &head.decode(body)?, version).await?)
+        }
         ApiKey::AlterConfigs => head.encode(&alter_configs::handle(core, context, &head.decode(body)?).await),
         ApiKey::IncrementalAlterConfigs => {
             head.encode(&incremental_alter_configs::handle(core, context, &head.decode(body)?).await)

@@ -105,3 +105,13 @@ async fn passwords_and_what_nobody_knows_are_not_shown() {
         assert_eq!((config.value, config.is_sensitive), (None, true), "{key}");
     }
 }
+
+#[tokio::test]
+async fn a_short_request_cannot_ask_for_an_endless_answer() {
+    let (core, _folder) = core_in_folder(|_| {});
+    let mut request = describe(Owner::Broker, "1");
+    request.resources = vec![request.resources[0].clone(); 1000];
+    let call = crate::handlers::Call::read(super::tests::request_bytes(&request, 4, 7)).expect("a header");
+    let answer = crate::handlers::answer(&core, &super::tests::context(), call).await;
+    assert!(answer.is_err_and(|hangup| hangup.why.contains("ask for fewer")));
+}

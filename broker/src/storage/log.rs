@@ -126,6 +126,11 @@ impl Log {
         Ok((log, findings))
     }
 
+    /// The settings that it obeys.
+    pub fn options(&self) -> &LogOptions {
+        &self.options
+    }
+
     /// Obeys other settings from now on; what is written stays as it is.
     pub fn set_options(&mut self, options: LogOptions) {
         self.options = options;

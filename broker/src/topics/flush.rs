@@ -23,7 +23,7 @@ use crate::config::TopicConfig;
 use crate::storage::{Error, Result};
 
 /// When a partition flushes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FlushRules {
     /// As soon as so many records wait for it.
     messages: u64,

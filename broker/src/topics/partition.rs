@@ -264,12 +264,22 @@ impl Partition {
         Ok(self.writer()?.log.active_producers())
     }
 
+    /// Takes no more records until a restart, for this reason; reads go on.
+    pub(super) fn refuse_appends(&self, why: &str) {
+        if let Ok(mut writer) = self.writer() {
+            writer.log.poison(why.to_owned());
+        }
+    }
+
     /// Obeys other settings from now on.
     pub(super) fn reconfigure(&self, config: &TopicConfig, options: LogOptions) {
         // A log that cannot be used, or is being deleted, has nothing to obey them with.
         let Ok(mut writer) = self.writer() else { return };
         writer.log.set_options(options);
-        writer.flush_rules = FlushRules::of(config);
+        let rules = FlushRules::of(config);
+        // A timer that runs is for the former rules; one that goes off too early only flushes early.
+        writer.is_timer_set &= rules == writer.flush_rules;
+        writer.flush_rules = rules;
         self.see_to_flush(&mut writer);
     }
 

@@ -1,5 +1,6 @@
 //! DescribeProducers: which idempotent producers a partition knows, for those who look for a transaction that hangs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -21,7 +22,9 @@ use crate::topics::{Topic, TopicError};
 pub(super) fn handle(core: &Core, request: DescribeProducersRequest) -> DescribeProducersResponse {
     let topics = request.topics.into_iter().map(|TopicRequest { name, partition_indexes, .. }| {
         let topic = find(core, &name);
-        let partitions = partition_indexes.into_iter().map(|index| match &topic {
+        // A partition that is asked for twice would only make the answer longer, however long it is already.
+        let mut seen = HashSet::new();
+        let partitions = partition_indexes.into_iter().filter(|index| seen.insert(*index)).map(|index| match &topic {
             Ok(topic) => describe(topic, index),
             Err(failure) => {
                 refused(index, topic_code(failure)).with_error_message(Some(StrBytes::from_string(failure.to_string())))

@@ -196,6 +196,11 @@ impl Metadata {
         })
     }
 
+    /// Whether a failed sync has shut the file until a restart: the last commit may be found there, or not.
+    pub fn is_shut(&self) -> bool {
+        self.sync_failed.load(Ordering::Relaxed)
+    }
+
     /// The first producer id that was never given out.
     pub fn next_producer_id(&self) -> Result<i64> {
         self.number(NEXT_PRODUCER_ID)

@@ -24,6 +24,7 @@ impl DataFolder {
         if changes.stopped {
             return Err(self.stopping("alter a topic in").into());
         }
+        self.check_in_place()?;
         if name.is_empty() {
             return Err(TopicError::InvalidRequest("Default topic resources are not allowed.".into()));
         }
@@ -59,6 +60,7 @@ impl DataFolder {
         if changes.stopped {
             return Err(self.stopping("alter settings in").into());
         }
+        self.check_in_place()?;
         let config = Arc::new(self.config.altered(scope, alterations)?);
         if validate_only {
             return Ok(());
@@ -66,10 +68,9 @@ impl DataFolder {
         self.metadata.put_altered(scope, &config.settings.altered(scope))?;
         self.config.replace(Arc::clone(&config));
         for topic in self.registry.list() {
-            let topic_config = topic_config(&topic.name, &topic.overrides, &config);
-            if topic_config != *topic.config {
-                self.put_in_force(&topic, topic.overrides.clone(), topic_config, &config);
-            }
+            // What the topic sets itself was looked at when it was opened.
+            let (topic_config, _) = config.topic_defaults.with_own(&topic.overrides);
+            self.put_in_force(&topic, topic.overrides.clone(), topic_config, &config);
         }
         let of = match scope {
             Scope::Cluster => "all brokers".to_owned(),
@@ -87,18 +88,9 @@ impl DataFolder {
         topic_config: TopicConfig,
         config: &BrokerConfig,
     ) {
-        let options = log_options(&topic_config, config, topic.adopted);
         for partition in &topic.partitions {
-            partition.reconfigure(&topic_config, options.clone());
+            partition.reconfigure(&topic_config, log_options(&topic_config, config, topic.adopted));
         }
         self.registry.replace(&Arc::new(topic.with_settings(overrides, topic_config)));
     }
-}
-
-/// The settings in force of a topic. What it sets was legal once; if it is no longer, it counts as not set.
-fn topic_config(name: &TopicName, own: &BTreeMap<String, String>, config: &BrokerConfig) -> TopicConfig {
-    config.topic_defaults.with_own(own).unwrap_or_else(|sentence| {
-        tracing::warn!("the settings of topic {name} are not used: {sentence}");
-        config.topic_defaults.clone()
-    })
 }

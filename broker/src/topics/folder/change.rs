@@ -34,7 +34,7 @@ impl DataFolder {
         let topic = self.registry.get_by_id(topic.id).ok_or(TopicError::Unknown)?;
         self.finish_namesakes(&mut changes, &topic.name)?;
         let record = topic.record(TopicState::Deleting);
-        self.metadata.put_topic(&record)?;
+        self.metadata.put_topic(&record).inspect_err(|error| self.doubt(&topic, error))?;
         self.registry.remove(&topic);
         let renamed = self.retire(&topic);
         self.journal.record(|| Event::TopicDeleted {
@@ -48,6 +48,16 @@ impl DataFolder {
         let delay = Duration::from_millis(u64::try_from(delay_ms).unwrap_or(0));
         remove_later(&self.disk, &self.upkeep, renamed, delay);
         Ok(())
+    }
+
+    /// A deletion that failed after its last write may be found done by the next start, which then removes the topic.
+    /// Until it is known, nothing is acknowledged that could be removed.
+    fn doubt(&self, topic: &Topic, error: &Error) {
+        if self.metadata.is_shut() {
+            for partition in &topic.partitions {
+                partition.refuse_appends(&format!("whether the topic is deleted is known after a restart: {error}"));
+            }
+        }
     }
 
     /// Removes what a failed creation or extension left. Where that fails too, it is done before the name is used again,

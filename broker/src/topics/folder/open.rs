@@ -220,12 +220,13 @@ impl DataFolder {
 
     /// A topic's settings; those that this version does not take any more must not keep the topic from being served.
     fn config_of(&self, topic: &TopicRecord, findings: &mut Findings) -> TopicConfig {
-        let defaults = &self.config.now().topic_defaults;
-        defaults.with_own(&topic.overrides).unwrap_or_else(|sentence| {
+        let (config, sentences) = self.config.now().topic_defaults.with_own(&topic.overrides);
+        for sentence in sentences {
             let id = TopicPartition { topic: topic.name.clone(), partition: 0 };
-            findings.add_for(&id, &self.path, format!("the settings of topic {} are not used: {sentence}", topic.name));
-            defaults.clone()
-        })
+            let sentence = format!("a setting of topic {} is not used: {sentence}", topic.name);
+            findings.add_for(&id, &self.path, sentence);
+        }
+        config
     }
 }
 
@@ -269,7 +270,7 @@ fn take(disk: &Disk, folder: &Path) -> Result<DiskFile> {
 }
 
 /// The settings with what clients altered over them. Where the two do not go together any more, because a file was
-/// changed since, the broker starts without the alterations, as Kafka does.
+/// changed since, the broker starts without the alterations, as Kafka does; they are kept all the same.
 fn with_altered(
     config: &Arc<BrokerConfig>,
     metadata: &Metadata,
@@ -285,13 +286,10 @@ fn with_altered(
         )?;
         settings = settings.with_altered(scope, &altered);
     }
-    if settings == *config.settings {
-        return Ok(Arc::clone(config));
-    }
-    Ok(config.with_alterations(settings).map(Arc::new).unwrap_or_else(|error| {
-        findings.add(path, format!("the settings that clients altered are not used: {error}"));
-        Arc::clone(config)
-    }))
+    Ok(Arc::new(config.with_alterations(settings.clone()).unwrap_or_else(|error| {
+        findings.add(path, format!("the settings that clients altered are not in force: {error}"));
+        BrokerConfig { settings: Arc::new(settings), ..BrokerConfig::clone(config) }
+    })))
 }
 
 /// The leader epoch of a topic's partitions in a run.

@@ -51,6 +51,7 @@ impl DataFolder {
 
     /// A producer id that no one was given before. Blocks.
     pub(in crate::topics) fn take_producer_id(&self) -> Result<i64> {
+        self.check_in_place()?;
         self.producer_ids.take(&self.metadata)
     }
 }

@@ -29,16 +29,95 @@ async fn a_log_obeys_at_once_and_after_a_restart() {
     let synced = bench.sync_count("t-0/00000000000000000000.log");
     topic.partitions[0].append(&batch("x")).await.expect("appended");
     assert!(bench.sync_count("t-0/00000000000000000000.log") > synced, "each record is flushed before its answer");
-    alter(&topics, "t", "segment.ms", "1").await;
+    alter(&topics, "t", "internal.segment.bytes", "100").await;
+    let segments = || {
+        let names = Disk::default().list(&bench.data().join("t-0")).expect("a folder");
+        names.iter().filter(|name| name.ends_with(".log")).count()
+    };
+    assert_eq!(segments(), 1);
     topic.partitions[0].append(&batch("x")).await.expect("appended");
+    assert_eq!(segments(), 2, "a full segment is rolled");
     let altered = topics.get("t").expect("there");
-    assert_eq!((altered.id, altered.config.flush_messages, altered.config.segment_ms), (topic.id, 1, 1));
+    assert_eq!((altered.id, altered.config.flush_messages, altered.config.segment_bytes), (topic.id, 1, 100));
     drop((topics, topic, altered));
 
     let topics = bench.topics();
     let found = topics.get("t").expect("there");
-    assert_eq!((found.config.flush_messages, found.config.segment_ms), (1, 1));
+    assert_eq!((found.config.flush_messages, found.config.segment_bytes), (1, 100));
     assert_eq!(found.overrides.len(), 2);
+}
+
+#[tokio::test]
+async fn a_shorter_timer_takes_the_place_of_a_longer_one() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    alter(&topics, "t", "flush.ms", "3600000").await;
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    alter(&topics, "t", "flush.ms", "1").await;
+    while topic.partitions[0].recovery_point() != Some(1) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_topic_sets_counts_also_where_a_default_contradicts_it_later() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    create(&topics, "t", 1).await;
+    for (key, value) in [("max.compaction.lag.ms", "50"), ("flush.messages", "1"), ("max.message.bytes", "777")] {
+        alter(&topics, "t", key, value).await;
+    }
+    alter_broker(&topics, Scope::Cluster, "log.cleaner.min.compaction.lag.ms", "100").await;
+    let own = |topics: &Topics| {
+        let config = Arc::clone(&topics.get("t").expect("there").config);
+        (config.max_compaction_lag_ms, config.flush_messages, config.max_message_bytes, config.min_compaction_lag_ms)
+    };
+    assert_eq!(own(&topics), (50, 1, 777, 100));
+    drop(topics);
+    assert_eq!(own(&bench.topics()), (50, 1, 777, 100));
+    assert_eq!(bench.findings(), "");
+}
+
+#[tokio::test]
+async fn what_only_logs_know_reaches_them() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    alter_broker(&topics, Scope::Broker, "producer.id.expiration.ms", "5").await;
+    let options = topic.partitions[0].writer().expect("usable").log.options().clone();
+    assert_eq!(options.producer_id_expiration_ms, 5);
+}
+
+#[tokio::test]
+async fn a_deletion_in_doubt_takes_no_records_that_it_could_take_away() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let syncs = std::sync::atomic::AtomicUsize::new(0);
+    bench.script.fail_when(move |change| match change {
+        Change::Sync(path) if path.ends_with(METADATA_FILE) => {
+            let is_second = syncs.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1;
+            is_second.then(|| std::io::Error::other("the disk is gone"))
+        }
+        _ => None,
+    });
+    let deleted = topics.delete(&Principal::anonymous(), &topic).await;
+    assert!(matches!(deleted, Err(TopicError::Storage(_))), "{deleted:?}");
+    let appended = topic.partitions[0].append(&batch("x")).await;
+    assert!(matches!(appended, Err(Error::Poisoned { .. })), "{appended:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_altered_in_a_folder_that_is_gone() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    create(&topics, "t", 1).await;
+    std::fs::remove_dir_all(bench.data()).expect("removed");
+    let anonymous = Principal::anonymous();
+    assert!(topics.alter(&anonymous, "t", set("flush.ms", "5"), false).await.is_err());
+    assert!(topics.alter_broker(&anonymous, Scope::Broker, set("log.retention.ms", "5"), false).await.is_err());
+    assert!(topics.new_producer_id().await.is_err());
 }
 
 #[tokio::test]
@@ -91,7 +170,14 @@ async fn alterations_that_no_longer_fit_the_file_are_passed_over() {
     let bench = bench.with("log.cleaner.min.compaction.lag.ms", "9");
     let topics = bench.topics();
     assert_eq!(topics.config().topic_defaults.max_compaction_lag_ms, i64::MAX);
-    assert!(bench.findings().contains("the settings that clients altered are not used"), "{}", bench.findings());
+    assert!(bench.findings().contains("the settings that clients altered are not in force"), "{}", bench.findings());
+    drop(topics);
+    let bench = bench.with("log.cleaner.min.compaction.lag.ms", "0");
+    assert_eq!(
+        bench.topics().config().topic_defaults.max_compaction_lag_ms,
+        5,
+        "they are kept until the file is mended"
+    );
 }
 
 #[tokio::test]
