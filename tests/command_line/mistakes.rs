@@ -34,6 +34,7 @@ fn what_cannot_start_says_what_to_change() -> anyhow::Result<()> {
         (&["status", "--data", &file], USAGE, "is a file, not a data folder"),
         (&["stop", "--data", &file], USAGE, "is a file, not a data folder"),
         (&["reset", "--data", &file], USAGE, "is a file, not a data folder"),
+        (&["reset", "--yes", "--data", &folder_as_config], FAILED, "is no data folder of a broker"),
         (&["--port", "0", "--data", &below], FAILED, "choose another folder with --data (log.dirs)"),
         (&["--port", "0", "--data", ""], USAGE, "a value is required for '--data <DIR>'"),
         (&["--temp", "--config", &folder_as_config], USAGE, "--config: cannot read"),

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use cutaway_tests::broker::{Broker, binary};
-use cutaway_tests::folders;
 use cutaway_tests::skip::skip;
+use cutaway_tests::{folders, patience};
 
 use super::Ran;
 
@@ -110,4 +110,25 @@ fn quiet_is_silent() -> anyhow::Result<()> {
     let Some(shown) = shown_after_ctrl_c("--temp --quiet")? else { return Ok(()) };
     ensure!(shown.iter().all(|line| line.is_empty() || line == "^C"), "{shown:?}");
     Ok(())
+}
+
+/// A line to a terminal that is gone once ended the broker in the middle of its stop.
+#[test]
+fn a_terminal_that_is_closed_ends_the_broker_in_good_order() -> anyhow::Result<()> {
+    let folder = folders::in_memory();
+    let data = folder.path().join("data");
+    let mut command = Command::new("script");
+    let own = binary()?.display();
+    command.arg("-qec").arg(format!("exec {own} --color never --port 0 --data {}", data.display())).arg("/dev/null");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).env("SHELL", "/bin/sh").env_remove("RUST_LOG");
+    let Ok(mut terminal) = command.spawn() else {
+        return skip("script", "It is in util-linux (bsdutils on Debian).");
+    };
+    let screen = BufReader::new(terminal.stdout.take().context("the output was piped")?);
+    let banner = screen.lines().map_while(Result::ok).find(|line| line.trim().starts_with("stop "));
+    ensure!(banner.is_some(), "the broker does not serve");
+    terminal.kill()?;
+    terminal.wait()?;
+    let marker = data.join(".kafka_cleanshutdown");
+    patience::until("the clean-shutdown file", || Ok(marker.exists()))
 }

@@ -31,7 +31,13 @@ pub(crate) async fn stop(folder: &Path) -> anyhow::Result<bool> {
 
 /// One request and its answer; `None` when nobody listens.
 async fn ask(method: Method, path: &str, folder: &Path) -> anyhow::Result<Option<(StatusCode, Bytes)>> {
-    let Ok(stream) = web::connect(&Disk::default(), folder).await else { return Ok(None) };
+    let stream = match web::connect(&Disk::default(), folder).await {
+        Ok(stream) => stream,
+        Err(error) if error.is_permission_denied() => {
+            bail!("{error}; the folder belongs to somebody else, and only they can ask its broker")
+        }
+        Err(_) => return Ok(None),
+    };
     let (clock, limit) = (Clock::system(), Duration::from_millis(CONTROL_TIMEOUT_MS));
     let answer = tokio::select! {
         answer = converse(method, path, TokioIo::new(stream)) => answer,

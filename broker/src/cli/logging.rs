@@ -33,7 +33,7 @@ pub(crate) fn start(options: &StartOptions) {
     // Colour where people look, not in the file that a broker in the background writes.
     let ansi = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let ansi = ansi && !options.detached && std::io::stderr().is_terminal();
-    let log = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
+    let log = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi).log_internal_errors(false);
     let log = match options.log_format {
         LogFormat::Human => log.with_target(false).boxed(),
         LogFormat::Json => log.json().flatten_event(true).boxed(),

@@ -27,6 +27,7 @@ mod status;
 mod stop;
 mod stops;
 mod story;
+mod talk;
 mod time;
 mod topics;
 

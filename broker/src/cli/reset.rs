@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use cutaway::clock::{self, Clock, TimestampMs};
+use cutaway::storage::checkpoint::identity::META_PROPERTIES_FILE;
 use cutaway::storage::disk::Disk;
+use cutaway::storage::metadata::METADATA_FILE;
 use cutaway::topics::LOCK_FILE;
 
 use super::arguments::ResetOptions;
@@ -20,6 +22,9 @@ pub(crate) fn run(options: &ResetOptions) -> anyhow::Result<ExitCode> {
     if !disk.is_dir(&folder) {
         anstream::eprintln!("there is no folder {shown}: the next start begins empty");
         return Ok(ExitCode::SUCCESS);
+    }
+    if ![META_PROPERTIES_FILE, METADATA_FILE].iter().any(|name| disk.exists(&folder.join(name))) {
+        bail!("{shown} is no data folder of a broker: it has no {META_PROPERTIES_FILE}; nothing was moved");
     }
     // Held until the folder has moved, so that no broker starts on it meanwhile.
     let lock = disk.try_lock(&folder.join(LOCK_FILE))?;

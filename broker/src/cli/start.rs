@@ -14,6 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::arguments::{StartOptions, environment};
 use super::banner::{self, Tools};
 use super::stops::{self, Stops};
+use super::talk::say;
 use super::{control, converse, detach, logging, story};
 
 /// Starts a broker and serves until it is stopped; a second start on a folder shows the broker that runs there.
@@ -44,7 +45,7 @@ pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
         Disk::default().remove_dir_all(&folder)?;
     }
     if outcome.is_ok() && is_told(&options) {
-        anstream::eprintln!("{}", stopped(&folder, options.temp));
+        say(stopped(&folder, options.temp));
     }
     outcome
 }
@@ -113,7 +114,7 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
     }
     tracing::info!("stopping");
     if story.is_some() {
-        anstream::eprintln!("{}", stopping(&broker.status()));
+        say(stopping(&broker.status()));
     }
     let outcome = tokio::select! {
         outcome = broker.shutdown() => outcome,
@@ -129,7 +130,7 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
 /// Ends the process as if the signal had: what was acknowledged is as safe as after a kill.
 fn exit_at_once(code: u8, is_temporary: bool) -> ExitCode {
     let next = if is_temporary { "with --temp removes its folder" } else { "checks what was being written" };
-    anstream::eprintln!("stopped at once; the next start {next}");
+    say(format_args!("stopped at once; the next start {next}"));
     // Threads that still flush must not hold up the exit, as they would if the runtime were dropped.
     std::process::exit(code.into())
 }
@@ -137,7 +138,7 @@ fn exit_at_once(code: u8, is_temporary: bool) -> ExitCode {
 /// What people should know of their settings.
 pub(super) fn tell_notes(config: &BrokerConfig) {
     for note in &config.notes {
-        anstream::eprintln!("{} {note}", banner::paint("note:", banner::NOTE));
+        say(format_args!("{} {note}", banner::paint("note:", banner::NOTE)));
     }
 }
 
@@ -145,10 +146,8 @@ pub(super) fn tell_notes(config: &BrokerConfig) {
 fn tell_stale(folders: &[PathBuf]) {
     for folder in folders {
         let shown = banner::shell_word(folder);
-        anstream::eprintln!(
-            "{} removed {shown}, which a broker that was killed had left",
-            banner::paint("note:", banner::NOTE)
-        );
+        let note = banner::paint("note:", banner::NOTE);
+        say(format_args!("{note} removed {shown}, which a broker that was killed had left"));
     }
 }
 

@@ -9,6 +9,7 @@ use cutaway::config::limits::STORY_LINES_PER_SECOND;
 use cutaway::journal::{Event, Journal, News};
 
 use super::pace::{Pace, Verdict};
+use super::talk::say;
 
 /// Tells what has happened since the start, and what happens from now on.
 pub(crate) async fn tell(journal: Journal) {
@@ -27,7 +28,7 @@ pub(crate) async fn tell(journal: Journal) {
 
 fn print(lines: &[String]) {
     for line in lines {
-        anstream::eprintln!("{line}");
+        say(line);
     }
 }
 

@@ -71,6 +71,11 @@ impl Error {
         [Errno::MFILE, Errno::NFILE].iter().any(|errno| source.raw_os_error() == Some(errno.raw_os_error()))
     }
 
+    /// True when somebody else's file or folder was to be used.
+    pub fn is_permission_denied(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// True when the disk, or a limit that somebody set, has no room for what was to be written: later it may have.
     pub fn is_out_of_room(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
