@@ -27,7 +27,6 @@ mod status;
 mod stop;
 mod stops;
 mod story;
-mod talk;
 mod time;
 mod topics;
 

@@ -14,8 +14,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::arguments::{StartOptions, environment};
 use super::banner::{self, Tools};
 use super::stops::{self, Stops};
-use super::talk::say;
-use super::{control, converse, detach, logging, story};
+use super::{control, converse, detach, logging, say, story};
 
 /// Starts a broker and serves until it is stopped; a second start on a folder shows the broker that runs there.
 pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {

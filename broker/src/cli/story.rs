@@ -9,7 +9,7 @@ use cutaway::config::limits::STORY_LINES_PER_SECOND;
 use cutaway::journal::{Event, Journal, News};
 
 use super::pace::{Pace, Verdict};
-use super::talk::say;
+use super::say;
 
 /// Tells what has happened since the start, and what happens from now on.
 pub(crate) async fn tell(journal: Journal) {

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinError};
 use uuid::Uuid;
 
@@ -51,6 +52,8 @@ pub use waiter::FetchWaiter;
 #[derive(Debug)]
 pub struct Topics {
     folder: Arc<DataFolder>,
+    /// Whoever changes what there is holds the one permit.
+    turns: Arc<Semaphore>,
     checkpointing: AbortHandle,
 }
 
@@ -138,7 +141,7 @@ impl Topics {
         remove_later(&disk, &folder.upkeep, deleted, Duration::ZERO);
         let folder = Arc::new(folder);
         let checkpointing = write_checkpoints_after_changes(&folder);
-        Ok(Arc::new(Topics { folder, checkpointing }))
+        Ok(Arc::new(Topics { folder, turns: Arc::new(Semaphore::new(1)), checkpointing }))
     }
 
     /// Has the data folder removed once nobody uses it any more, neither this nor what still runs on its behalf.
@@ -244,8 +247,8 @@ impl Topics {
         if validate_only {
             return self.folder.check_extension(&wanted);
         }
-        let (folder, by) = (Arc::clone(&self.folder), principal.clone());
-        let outcome = tokio::task::spawn_blocking(move || folder.extend(&by, &wanted)).await;
+        let by = principal.clone();
+        let outcome = self.in_turn(move |folder| folder.extend(&by, &wanted)).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("extend a topic in", broken).into()))
     }
 
@@ -255,8 +258,8 @@ impl Topics {
         if !self.config().delete_topic_enable {
             return Err(TopicError::DeletionDisabled);
         }
-        let (folder, by, topic) = (Arc::clone(&self.folder), principal.clone(), Arc::clone(topic));
-        let outcome = tokio::task::spawn_blocking(move || folder.delete(&by, &topic)).await;
+        let (by, topic) = (principal.clone(), Arc::clone(topic));
+        let outcome = self.in_turn(move |folder| folder.delete(&by, &topic)).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("delete a topic in", broken).into()))
     }
 
@@ -268,9 +271,9 @@ impl Topics {
         alterations: Alterations,
         validate_only: bool,
     ) -> std::result::Result<(), TopicError> {
-        let (folder, by, name) = (Arc::clone(&self.folder), principal.clone(), name.to_owned());
-        let alter = move || folder.alter_topic(&by, &name, &alterations, validate_only);
-        let outcome = tokio::task::spawn_blocking(alter).await;
+        let (by, name) = (principal.clone(), name.to_owned());
+        let alter = move |folder: &DataFolder| folder.alter_topic(&by, &name, &alterations, validate_only);
+        let outcome = self.in_turn(alter).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("alter a topic in", broken).into()))
     }
 
@@ -282,9 +285,9 @@ impl Topics {
         alterations: Alterations,
         validate_only: bool,
     ) -> std::result::Result<(), TopicError> {
-        let (folder, by) = (Arc::clone(&self.folder), principal.clone());
-        let alter = move || folder.alter_broker(&by, scope, &alterations, validate_only);
-        let outcome = tokio::task::spawn_blocking(alter).await;
+        let by = principal.clone();
+        let alter = move |folder: &DataFolder| folder.alter_broker(&by, scope, &alterations, validate_only);
+        let outcome = self.in_turn(alter).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("alter settings in", broken).into()))
     }
 
@@ -309,14 +312,29 @@ impl Topics {
 
     /// A client that goes away does not interrupt a creation: it goes on where it blocks.
     async fn create_in_folder(&self, by: &Principal, wanted: Vec<NewTopic>, automatically: bool) -> Vec<Created> {
-        let (folder, by, count) = (Arc::clone(&self.folder), by.clone(), wanted.len());
-        let outcome = tokio::task::spawn_blocking(move || folder.create(&by, &wanted, automatically)).await;
+        let (by, count) = (by.clone(), wanted.len());
+        let outcome = self.in_turn(move |folder| folder.create(&by, &wanted, automatically)).await;
         outcome.unwrap_or_else(|broken| {
             let broken = broken.to_string();
             let interrupted =
                 || Error::io("create topics in", &self.config().log_dir)(io::Error::other(broken.clone()));
             (0..count).map(|_| Err(interrupted().into())).collect()
         })
+    }
+
+    /// Does what blocks on a thread for such work, whoever goes away meanwhile. Changes happen one after another, and the
+    /// others wait here, where they hold no thread that a flush could need.
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&DataFolder) -> T + Send + 'static,
+    ) -> std::result::Result<T, JoinError> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
+        let folder = Arc::clone(&self.folder);
+        let in_turn = move || {
+            let _turn = turn;
+            work(&folder)
+        };
+        tokio::task::spawn_blocking(in_turn).await
     }
 
     fn interrupted(&self, action: &'static str, broken: JoinError) -> Error {

@@ -65,7 +65,7 @@ pub(super) struct DataFolder {
     pub(super) registry: Registry,
     pub(super) upkeep: Arc<Upkeep>,
     /// Topics are made, extended and deleted one after another; readers never wait for this.
-    changes: Mutex<Changes>,
+    pub(super) changes: Mutex<Changes>,
     producer_ids: ProducerIds,
     checkpoints: Mutex<Checkpoints>,
     /// Whether nobody wants the folder any more once it is closed.
@@ -76,7 +76,7 @@ pub(super) struct DataFolder {
 
 /// Whether topics may be made, extended and deleted, and with which of them the disk left that half done.
 #[derive(Debug, Default)]
-struct Changes {
+pub(super) struct Changes {
     stopped: bool,
     unfinished: Vec<TopicRecord>,
 }

@@ -1,5 +1,7 @@
 //! Tests of flushes: who waits for which, what a reader may see meanwhile, and what a failure means.
 
+use std::sync::mpsc;
+
 use super::*;
 
 /// A topic whose every record must reach the disk.
@@ -160,4 +162,41 @@ async fn checkpoints_follow_by_themselves() {
     while bench.file("replication-offset-checkpoint") != "0\n1\nt 0 1\n" {
         tokio::task::yield_now().await;
     }
+}
+
+/// Two threads for what blocks: if those who wait for a change took them, nothing could be flushed meanwhile.
+#[test]
+fn changes_that_wait_for_one_another_leave_threads_for_flushes() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let bench = Bench::new().with("log.flush.interval.messages", "1");
+        let topics = bench.topics();
+        let topic = create(&topics, "t", 1).await;
+        let ((is_held, held), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+        let folder = Arc::clone(&topics.folder);
+        std::thread::spawn(move || {
+            let _changes = folder.changes.lock().expect("nobody panicked");
+            is_held.send(()).expect("the test listens");
+            // It ends with the test.
+            let _ = released.recv();
+        });
+        held.recv().expect("the thread has begun");
+        let creations = (0..4).map(|number| {
+            let topics = Arc::clone(&topics);
+            tokio::spawn(async move { create(&topics, &format!("t{number}"), 1).await })
+        });
+        let creations: Vec<_> = creations.collect();
+        // All of them have asked for their threads before the append asks for one.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let one = batch("x");
+        let append = topic.partitions[0].append(&one);
+        let appended = tokio::time::timeout(Duration::from_secs(60), append).await;
+        drop(release);
+        appended.expect("a thread is left for the flush").expect("appended");
+        for creation in creations {
+            creation.await.expect("created");
+        }
+    });
 }
