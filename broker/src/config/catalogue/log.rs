@@ -78,8 +78,12 @@ pub(super) const ROWS: &[Definition] = &[
     int("min.insync.replicas", "1", "Replicas that must have a record before acks=all is answered.")
         .at_least(1)
         .without_effect(ONE_COPY),
-    int("producer.id.expiration.ms", "86400000", "An idempotent producer that is silent this long is forgotten.")
-        .at_least(1),
+    int(
+        "producer.id.expiration.ms",
+        "86400000",
+        "An idempotent producer that is silent this long is forgotten, once a partition knows a thousand.",
+    )
+    .at_least(1),
     boolean("log.preallocate", "false", "Reserves the space of a segment when it is made.")
         .without_effect("segments grow as they are written"),
     boolean("log.cleaner.enable", "true", "Runs the log cleaner.").not_yet(CLEANER),
@@ -112,5 +116,5 @@ pub(super) const ROWS: &[Definition] = &[
         .without_effect(NO_TIERS),
     int("num.recovery.threads.per.data.dir", "2", "Threads that recover logs at start.")
         .at_least(1)
-        .without_effect("recovery runs one log after another in constant memory"),
+        .without_effect("a few threads, as many as are worth it, open and recover the logs"),
 ];
