@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::messages::ApiKey;
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
+use kafka_protocol::messages::{ApiKey, TopicName as WireName};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, StrBytes};
 
 use crate::schema;
 use crate::storage::FileRange;
@@ -145,6 +145,11 @@ impl Hangup {
     pub(super) fn new(why: impl Into<String>) -> Hangup {
         Hangup { why: why.into() }
     }
+}
+
+/// A topic's name as it stands in messages.
+pub(super) fn wire_name(name: &str) -> WireName {
+    WireName(StrBytes::from_string(name.to_owned()))
 }
 
 /// The version whose layout a message has. Two APIs have versions that are newer than the message crate: ListOffsets 11

@@ -11,15 +11,12 @@ use kafka_protocol::protocol::StrBytes;
 use tokio::task::yield_now;
 
 use super::call::Hangup;
+use super::errors::MALFORMED;
 use super::settings::{LOGGER_SOURCE, Owner, Refused, check_broker_id, kind_code, log_level, source_code};
 use super::{Core, RequestContext};
 use crate::config::limits::MAX_TOLD_SETTINGS;
 use crate::config::{Described, Synonym};
 use crate::names::TopicName;
-
-/// Kafka's sentence for every INVALID_REQUEST that has none of its own.
-const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
-                         message was sent to an incompatible broker. See the broker logs for more details.";
 
 /// Requests for more owners than this wait for one another.
 const SHORT: usize = 50;

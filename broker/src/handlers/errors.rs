@@ -8,6 +8,10 @@ use crate::journal::PROVOKED;
 use crate::storage::{Error, Refusal};
 use crate::topics::TopicError;
 
+/// Kafka's sentence for every INVALID_REQUEST that has none of its own.
+pub(super) const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
+                         message was sent to an incompatible broker. See the broker logs for more details.";
+
 /// The code of a failure in storage. A fault is logged here, where it becomes an answer; but damage was reported when
 /// it was found, and a consumer may ask for it again and again.
 pub(super) fn storage_code(failure: &Error) -> ResponseError {

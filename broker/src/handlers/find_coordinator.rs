@@ -11,6 +11,7 @@ use kafka_protocol::messages::find_coordinator_response::{Coordinator, FindCoord
 use kafka_protocol::protocol::StrBytes;
 
 use super::RequestContext;
+use super::errors::MALFORMED;
 
 /// The first version that asks for several keys at once.
 const MANY_KEYS_FROM: i16 = 4;
@@ -18,10 +19,6 @@ const MANY_KEYS_FROM: i16 = 4;
 /// Kinds of keys (`CoordinatorType`): groups and transactional ids. Share partitions, 2, have no coordinator here.
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
-
-/// What Kafka says to INVALID_REQUEST.
-const MALFORMED: &str = "This most likely occurs because of a request being malformed by the client library or the \
-                         message was sent to an incompatible broker. See the broker logs for more details.";
 
 /// Names this node, by the address of the listener that the client came in on.
 pub(super) fn handle(

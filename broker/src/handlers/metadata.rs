@@ -12,6 +12,7 @@ use kafka_protocol::messages::{BrokerId, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::call::wire_name;
 use super::errors::topic_code;
 use super::operations::{CLUSTER_OPERATIONS, TOPIC_OPERATIONS};
 use super::{Core, RequestContext};
@@ -155,7 +156,7 @@ fn by_name(
 fn known(context: &RequestContext, topic: &Topic) -> MetadataResponseTopic {
     let partitions = topic.partitions.iter().map(|partition| known_partition(context, partition)).collect();
     MetadataResponseTopic::default()
-        .with_name(Some(wire_name(&topic.name)))
+        .with_name(Some(wire_name(topic.name.as_str())))
         .with_topic_id(topic.id.uuid())
         .with_is_internal(topic.name.is_internal())
         .with_partitions(partitions)
@@ -173,8 +174,4 @@ fn known_partition(context: &RequestContext, partition: &Partition) -> MetadataR
 
 fn refused(code: ResponseError, name: Option<WireName>, id: Uuid) -> MetadataResponseTopic {
     MetadataResponseTopic::default().with_error_code(code.code()).with_name(name).with_topic_id(id)
-}
-
-fn wire_name(name: &TopicName) -> WireName {
-    WireName(StrBytes::from_string(name.as_str().to_owned()))
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
-use kafka_protocol::messages::TopicName as WireName;
 use kafka_protocol::messages::describe_log_dirs_request::DescribeLogDirsRequest;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -11,7 +10,7 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::handlers::Core;
-use crate::handlers::call::{Answer, Hangup, Head};
+use crate::handlers::call::{Answer, Hangup, Head, wire_name};
 use crate::handlers::errors::storage_code;
 use crate::topics::Topic;
 
@@ -61,7 +60,5 @@ fn sizes(topic: &Topic, is_wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic
             .with_partition_index(partition.id().partition)
             .with_partition_size(i64::try_from(partition.size()).unwrap_or(i64::MAX))
     });
-    DescribeLogDirsTopic::default()
-        .with_name(WireName(StrBytes::from_string(topic.name.to_string())))
-        .with_partitions(partitions.collect())
+    DescribeLogDirsTopic::default().with_name(wire_name(topic.name.as_str())).with_partitions(partitions.collect())
 }

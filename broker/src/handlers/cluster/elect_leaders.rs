@@ -6,6 +6,7 @@ use kafka_protocol::messages::elect_leaders_request::ElectLeadersRequest;
 use kafka_protocol::messages::elect_leaders_response::{ElectLeadersResponse, PartitionResult, ReplicaElectionResult};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::handlers::call::wire_name;
 use crate::handlers::errors::topic_code;
 use crate::handlers::{Core, RequestContext};
 
@@ -54,8 +55,4 @@ fn respond(results: Vec<ReplicaElectionResult>, is_known: bool) -> ElectLeadersR
 
 fn result(topic: &WireName, partitions: Vec<PartitionResult>) -> ReplicaElectionResult {
     ReplicaElectionResult::default().with_topic(topic.clone()).with_partition_result(partitions)
-}
-
-fn wire_name(name: &str) -> WireName {
-    WireName(StrBytes::from_string(name.to_owned()))
 }

@@ -9,6 +9,7 @@ use kafka_protocol::messages::delete_topics_request::{DeleteTopicState, DeleteTo
 use kafka_protocol::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use kafka_protocol::protocol::StrBytes;
 
+use crate::handlers::call::wire_name;
 use crate::handlers::errors::topic_code;
 use crate::handlers::{Core, RequestContext};
 use crate::names::TopicId;
@@ -86,7 +87,7 @@ async fn delete(
 ) -> DeletableTopicResult {
     match core.topics.delete(&context.principal, found).await {
         Ok(()) => DeletableTopicResult::default()
-            .with_name(Some(WireName(StrBytes::from_string(found.name.as_str().to_owned()))))
+            .with_name(Some(wire_name(found.name.as_str())))
             .with_topic_id(found.id.uuid()),
         Err(failure) => refused(topic, topic_code(&failure), failure.to_string()),
     }

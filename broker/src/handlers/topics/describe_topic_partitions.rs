@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::describe_topic_partitions_request::DescribeTopicPartitionsRequest;
 use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor, DescribeTopicPartitionsResponse, DescribeTopicPartitionsResponsePartition,
     DescribeTopicPartitionsResponseTopic,
 };
-use kafka_protocol::messages::{BrokerId, TopicName as WireName};
-use kafka_protocol::protocol::StrBytes;
 
+use crate::handlers::call::wire_name;
 use crate::handlers::operations::TOPIC_OPERATIONS;
 use crate::handlers::{Core, RequestContext};
 use crate::names::TopicName;
@@ -108,8 +108,4 @@ fn refuse(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsRe
 fn cursor(topic: &str, partition: usize) -> Cursor {
     let partition = i32::try_from(partition).expect("partitions are numbered by i32");
     Cursor::default().with_topic_name(wire_name(topic)).with_partition_index(partition)
-}
-
-fn wire_name(name: &str) -> WireName {
-    WireName(StrBytes::from_string(name.to_owned()))
 }
