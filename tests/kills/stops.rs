@@ -30,20 +30,27 @@ fn a_stop_in_the_middle_of_writes_is_clean_and_loses_nothing() -> anyhow::Result
     load.finish()
 }
 
+/// An idle broker may have stopped in good order before it hears the second signal, however close they come; so a few try.
+const ATTEMPTS: usize = 20;
+
 #[test]
 fn a_second_signal_ends_the_broker_at_once() -> anyhow::Result<()> {
     for (first, second) in [(Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
-        let mut broker = Broker::start(&["--quiet"])?;
-        // Both are there when it wakes up, so that the second always comes in the middle of the stop.
-        for signal in [Signal::STOP, first, second, Signal::CONT] {
-            broker.signal(signal)?;
+        let mut codes = Vec::new();
+        while !codes.iter().any(|code| matches!(code, Some(130 | 143))) {
+            ensure!(codes.len() < ATTEMPTS, "after {first:?} and {second:?} the brokers ended with {codes:?}");
+            let mut broker = Broker::start(&["--quiet"])?;
+            // Both are there when it wakes up, so that the second comes in the middle of the stop.
+            for signal in [Signal::STOP, first, second, Signal::CONT] {
+                broker.signal(signal)?;
+            }
+            let code = broker.wait()?.code();
+            ensure!(
+                matches!(code, Some(0 | 130 | 143)),
+                "after {first:?} and {second:?} the broker ended with {code:?}"
+            );
+            codes.push(code);
         }
-        let status = broker.wait()?;
-        let code = status.code();
-        ensure!(
-            code == Some(130) || code == Some(143),
-            "after {first:?} and {second:?} the broker ended with {status}"
-        );
     }
     Ok(())
 }
