@@ -12,47 +12,47 @@
 
 use std::path::Path;
 
-use super::Result;
-use super::disk::Disk;
 use super::entry_file::EntryFile;
 use crate::clock::TimestampMs;
+use crate::storage::Result;
+use crate::storage::disk::Disk;
 
 /// One entry, and the largest timestamp of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct TimeEntry {
-    pub(super) timestamp: TimestampMs,
+pub(in crate::storage) struct TimeEntry {
+    pub(in crate::storage) timestamp: TimestampMs,
     /// Last offset of the batch whose largest timestamp this is.
-    pub(super) offset: i64,
+    pub(in crate::storage) offset: i64,
 }
 
 /// One segment's time index.
 #[derive(Debug)]
-pub(super) struct TimeIndex {
+pub(in crate::storage) struct TimeIndex {
     base_offset: i64,
     entries: EntryFile<12>,
 }
 
 impl TimeIndex {
-    pub(super) fn open(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> Result<TimeIndex> {
+    pub(in crate::storage) fn open(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> Result<TimeIndex> {
         Ok(TimeIndex { base_offset, entries: EntryFile::open(disk, path, max_bytes)? })
     }
 
     /// The entry with the largest timestamp at or below `timestamp`.
-    pub(super) fn lookup(&self, timestamp: TimestampMs) -> Result<Option<TimeEntry>> {
+    pub(in crate::storage) fn lookup(&self, timestamp: TimestampMs) -> Result<Option<TimeEntry>> {
         let found = self.entries.search(|entry| self.decode(entry).timestamp <= timestamp)?;
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
-    pub(super) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> TimeIndex {
+    pub(in crate::storage) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> TimeIndex {
         TimeIndex { base_offset, entries: EntryFile::unmade(disk, path, max_bytes) }
     }
 
-    pub(super) fn last(&self) -> Option<TimeEntry> {
+    pub(in crate::storage) fn last(&self) -> Option<TimeEntry> {
         self.entries.last().map(|entry| self.decode(&entry))
     }
 
     /// Adds the entry if its timestamp is larger than the last one's (Kafka's `TimeIndex.maybeAppend`).
-    pub(super) fn push_if_later(&self, entry: TimeEntry) -> Result<()> {
+    pub(in crate::storage) fn push_if_later(&self, entry: TimeEntry) -> Result<()> {
         let last_timestamp = self.last().map_or(-1, |last| last.timestamp);
         if entry.timestamp <= last_timestamp {
             return Ok(());
@@ -65,23 +65,23 @@ impl TimeIndex {
         self.entries.push(&bytes)
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::storage) fn is_full(&self) -> bool {
         self.entries.is_full()
     }
 
-    pub(super) fn clear(&self) -> Result<()> {
+    pub(in crate::storage) fn clear(&self) -> Result<()> {
         self.entries.clear()
     }
 
-    pub(super) fn make(&self) -> Result<()> {
+    pub(in crate::storage) fn make(&self) -> Result<()> {
         self.entries.make()
     }
 
-    pub(super) fn seal(&self) {
+    pub(in crate::storage) fn seal(&self) {
         self.entries.seal();
     }
 
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(in crate::storage) fn finish(&self) -> Result<()> {
         self.entries.finish()
     }
 

@@ -5,17 +5,24 @@
 //! trusted: they are *audited*, CRC and offsets, before they are served for the first time. Damage that an audit or
 //! recovery finds is kept in a list, so that everything around it can be served.
 
+mod entry_file;
+mod epoch_proof;
+pub(super) mod index;
+pub(super) mod scan;
+pub(super) mod time_index;
+mod walk;
+
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::checkpoint::epochs::EpochStart;
-use super::disk::{Disk, DiskFile};
-use super::epoch_proof::{ChangedEpoch, EpochProof};
-use super::index::{IndexEntry, OffsetIndex};
-use super::scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
-use super::time_index::{TimeEntry, TimeIndex};
-use super::{Error, Result};
+use crate::storage::checkpoint::epochs::EpochStart;
+use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::{Error, Result};
+use epoch_proof::{ChangedEpoch, EpochProof};
+use index::{IndexEntry, OffsetIndex};
+use scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
+use time_index::{TimeEntry, TimeIndex};
 
 /// The endings of the files that make up a segment.
 pub(super) const SEGMENT_FILES: [&str; 3] = ["log", "index", "timeindex"];

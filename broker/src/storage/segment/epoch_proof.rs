@@ -11,28 +11,28 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Result;
-use super::batch::BatchHeader;
-use super::checkpoint::epochs::EpochStart;
-use super::disk::DiskFile;
-use super::leader_epochs::entry_of;
 use super::scan::{Depth, Located, Rules, Scanner, Step};
+use crate::storage::Result;
+use crate::storage::batch::BatchHeader;
+use crate::storage::checkpoint::epochs::EpochStart;
+use crate::storage::disk::DiskFile;
+use crate::storage::leader_epochs::entry_of;
 
 /// Where the leader epoch stands in a batch.
 const EPOCH_POSITION: u64 = 12;
 
 /// A leader epoch that was changed, and what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ChangedEpoch {
-    pub(super) position: u64,
-    pub(super) base_offset: i64,
-    pub(super) found: i32,
-    pub(super) written: i32,
+pub(in crate::storage) struct ChangedEpoch {
+    pub(in crate::storage) position: u64,
+    pub(in crate::storage) base_offset: i64,
+    pub(in crate::storage) found: i32,
+    pub(in crate::storage) written: i32,
 }
 
 /// What the checkpoint proves about one segment's epochs.
 #[derive(Debug)]
-pub(super) struct EpochProof {
+pub(in crate::storage) struct EpochProof {
     /// The checkpoint as it was read; without entries it proves nothing.
     entries: Arc<[EpochStart]>,
     /// Looked for when a batch differs from the checkpoint for the first time.
@@ -41,19 +41,24 @@ pub(super) struct EpochProof {
 }
 
 impl EpochProof {
-    pub(super) fn new(entries: Arc<[EpochStart]>) -> EpochProof {
+    pub(in crate::storage) fn new(entries: Arc<[EpochStart]>) -> EpochProof {
         EpochProof { entries, changed: OnceLock::new(), mended: OnceLock::new() }
     }
 
     /// Whether the checkpoint names another epoch for a batch.
-    pub(super) fn differs(&self, header: &BatchHeader) -> bool {
+    pub(in crate::storage) fn differs(&self, header: &BatchHeader) -> bool {
         entry_of(&self.entries, header.base_offset)
             .is_some_and(|index| self.entries[index].epoch != header.partition_leader_epoch)
     }
 
     /// The one batch whose epoch was changed, if that can be proved. From byte `doubted` on, batches that differ are
     /// not held against the checkpoint: this start wrote them.
-    pub(super) fn changed(&self, log: &DiskFile, doubted: u64, rules: Rules) -> Result<Option<ChangedEpoch>> {
+    pub(in crate::storage) fn changed(
+        &self,
+        log: &DiskFile,
+        doubted: u64,
+        rules: Rules,
+    ) -> Result<Option<ChangedEpoch>> {
         if let Some(known) = self.changed.get() {
             return Ok(*known);
         }
@@ -62,7 +67,7 @@ impl EpochProof {
     }
 
     /// Writes the right epoch into the file.
-    pub(super) fn mend(&self, log: &DiskFile, changed: ChangedEpoch) -> Result<()> {
+    pub(in crate::storage) fn mend(&self, log: &DiskFile, changed: ChangedEpoch) -> Result<()> {
         log.write_at(changed.position + EPOCH_POSITION, &[&changed.written.to_be_bytes()])?;
         // Two readers may have come to it at once, and written the same.
         self.mended.get_or_init(|| changed);
@@ -70,7 +75,7 @@ impl EpochProof {
     }
 
     /// The epoch that was put right.
-    pub(super) fn mended(&self) -> Option<ChangedEpoch> {
+    pub(in crate::storage) fn mended(&self) -> Option<ChangedEpoch> {
         self.mended.get().copied()
     }
 
@@ -99,7 +104,7 @@ impl EpochProof {
 
 impl ChangedEpoch {
     /// What was found and done.
-    pub(super) fn sentence(self) -> String {
+    pub(in crate::storage) fn sentence(self) -> String {
         let ChangedEpoch { base_offset, found, written, .. } = self;
         format!(
             "the batch at offset {base_offset} had leader epoch {found} instead of {written}, as the checkpoint and \

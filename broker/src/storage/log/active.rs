@@ -3,20 +3,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Result;
-use super::batch::BatchHeader;
-use super::disk::Disk;
-use super::index::IndexEntry;
 use super::options::LogOptions;
-use super::scan::{Depth, Located, Rules, Scanner, Step};
-use super::segment::{Published, Segment, later};
-use super::time_index::TimeEntry;
 use crate::clock::TimestampMs;
+use crate::storage::Result;
+use crate::storage::batch::BatchHeader;
+use crate::storage::disk::Disk;
+use crate::storage::segment::index::IndexEntry;
+use crate::storage::segment::scan::{Depth, Located, Rules, Scanner, Step};
+use crate::storage::segment::time_index::TimeEntry;
+use crate::storage::segment::{Published, Segment, later};
 
 /// The writer's side of the segment that grows.
 #[derive(Debug)]
-pub(super) struct ActiveSegment {
-    pub(super) segment: Arc<Segment>,
+pub(in crate::storage) struct ActiveSegment {
+    pub(in crate::storage) segment: Arc<Segment>,
     size: u64,
     next_offset: i64,
     /// Bytes since the batch of the last index entry began; an entry is due once there are more than the interval.
@@ -31,7 +31,7 @@ pub(super) struct ActiveSegment {
 
 impl ActiveSegment {
     /// A new, empty segment without files. Those of that name, left behind by a roll that did not finish, are emptied.
-    pub(super) fn create(
+    pub(in crate::storage) fn create(
         disk: &Disk,
         dir: &Path,
         base_offset: i64,
@@ -51,7 +51,7 @@ impl ActiveSegment {
     }
 
     /// The first segment of a new log.
-    pub(super) fn first(
+    pub(in crate::storage) fn first(
         disk: &Disk,
         dir: &Path,
         options: &LogOptions,
@@ -64,7 +64,7 @@ impl ActiveSegment {
     }
 
     /// A segment whose bytes are still to be noted, one batch after the other.
-    pub(super) fn blank(segment: Arc<Segment>, now_ms: TimestampMs) -> ActiveSegment {
+    pub(in crate::storage) fn blank(segment: Arc<Segment>, now_ms: TimestampMs) -> ActiveSegment {
         ActiveSegment {
             next_offset: segment.base_offset,
             segment,
@@ -78,7 +78,11 @@ impl ActiveSegment {
     }
 
     /// A segment that was written before and is whole: its counters are worked out from its files.
-    pub(super) fn resume(segment: Arc<Segment>, published: Published, now_ms: TimestampMs) -> Result<ActiveSegment> {
+    pub(in crate::storage) fn resume(
+        segment: Arc<Segment>,
+        published: Published,
+        now_ms: TimestampMs,
+    ) -> Result<ActiveSegment> {
         segment.publish(published);
         let indexed = segment.index.last().map_or(0, |entry| u64::from(entry.position));
         let mut first = Scanner::new(&segment.log, 0, published.size, None, segment.rules, Depth::Headers);
@@ -96,16 +100,16 @@ impl ActiveSegment {
         Ok(active)
     }
 
-    pub(super) fn size(&self) -> u64 {
+    pub(in crate::storage) fn size(&self) -> u64 {
         self.size
     }
 
-    pub(super) fn next_offset(&self) -> i64 {
+    pub(in crate::storage) fn next_offset(&self) -> i64 {
         self.next_offset
     }
 
     /// Whether a batch has to go into a new segment (Kafka's `LogSegment.shouldRoll`). `header` carries final offsets.
-    pub(super) fn should_roll(
+    pub(in crate::storage) fn should_roll(
         &self,
         header: &BatchHeader,
         batch_size: u64,
@@ -125,7 +129,7 @@ impl ActiveSegment {
 
     /// Takes note of a batch whose bytes are in the file: index entries by Kafka's rule (`LogSegment.append`), counters,
     /// and what readers may see. An index that cannot be written only makes lookups slower, so that is no failure.
-    pub(super) fn note(&mut self, batch: &Located, index_interval_bytes: u32) {
+    pub(in crate::storage) fn note(&mut self, batch: &Located, index_interval_bytes: u32) {
         if self.size == 0 {
             self.first_timestamp = Some(batch.header.max_timestamp);
         }
@@ -149,7 +153,7 @@ impl ActiveSegment {
     }
 
     /// Steps over damaged bytes, which stay in the file without being indexed.
-    pub(super) fn skip_damage(&mut self, end: u64, next_offset: i64) {
+    pub(in crate::storage) fn skip_damage(&mut self, end: u64, next_offset: i64) {
         self.bytes_since_index_entry += end.saturating_sub(self.size);
         self.size = end;
         self.next_offset = self.next_offset.max(next_offset);
@@ -157,13 +161,13 @@ impl ActiveSegment {
     }
 
     /// Empties the indexes, before they are written anew.
-    pub(super) fn clear_indexes(&self) -> Result<()> {
+    pub(in crate::storage) fn clear_indexes(&self) -> Result<()> {
         self.segment.index.clear()?;
         self.segment.time_index.clear()
     }
 
     /// The last time index entry, and indexes cut to their length: the segment will not be written again, or not soon.
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(in crate::storage) fn finish(&self) -> Result<()> {
         if let Some(largest) = self.largest {
             self.segment.time_index.push_if_later(largest)?;
         }
@@ -174,7 +178,7 @@ impl ActiveSegment {
     /// As [`ActiveSegment::finish`], for a segment that was there before this start: where a full disk has no room for its
     /// indexes it is read without them. Half of a time index would hide the rest, and half of an offset index keep the
     /// next start from making it anew; so there are none.
-    pub(super) fn finish_or_drop_indexes(&self) -> Result<()> {
+    pub(in crate::storage) fn finish_or_drop_indexes(&self) -> Result<()> {
         let Err(error) = self.finish() else { return Ok(()) };
         tracing::warn!("{error}; reading segment {} will be slower until a restart", self.segment.base_offset);
         self.clear_indexes()

@@ -9,17 +9,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use super::disk::{Disk, FileRange};
-use super::leader_epochs::{EpochEnd, LeaderEpochs};
-use super::record;
-use super::scan::Located;
-use super::segment::{Damage, Segment};
-use super::{Error, Result};
 use crate::clock::TimestampMs;
 use crate::config::limits::MAX_DECOMPRESSED_BATCH_BYTES;
+use crate::storage::disk::{Disk, FileRange};
+use crate::storage::leader_epochs::{EpochEnd, LeaderEpochs};
+use crate::storage::record;
+use crate::storage::segment::scan::Located;
+use crate::storage::segment::{Damage, Segment};
+use crate::storage::{Error, Result};
 
 /// All segments in order of their base offsets; the last one is active.
-pub(super) type Segments = Arc<Vec<Arc<Segment>>>;
+pub(in crate::storage) type Segments = Arc<Vec<Arc<Segment>>>;
 
 /// What readers share with the writer.
 #[derive(Debug)]
@@ -60,7 +60,11 @@ pub struct TimestampOffset {
 }
 
 impl LogReader {
-    pub(super) fn new(segments: Vec<Arc<Segment>>, log_start_offset: i64, epochs: LeaderEpochs) -> LogReader {
+    pub(in crate::storage) fn new(
+        segments: Vec<Arc<Segment>>,
+        log_start_offset: i64,
+        epochs: LeaderEpochs,
+    ) -> LogReader {
         LogReader {
             segments: RwLock::new(Arc::new(segments)),
             log_start_offset: AtomicI64::new(log_start_offset),
@@ -79,12 +83,12 @@ impl LogReader {
     }
 
     /// Writes `leader-epoch-checkpoint` if it says something else.
-    pub(super) fn write_leader_epochs(&self, disk: &Disk) -> Result<()> {
+    pub(in crate::storage) fn write_leader_epochs(&self, disk: &Disk) -> Result<()> {
         self.epochs.write().unwrap_or_else(PoisonError::into_inner).write(disk)
     }
 
     /// Writes `leader-epoch-checkpoint` before the first record.
-    pub(super) fn write_first_leader_epoch(&self, disk: &Disk) -> Result<()> {
+    pub(in crate::storage) fn write_first_leader_epoch(&self, disk: &Disk) -> Result<()> {
         self.epochs.read().unwrap_or_else(PoisonError::into_inner).write_first(disk)
     }
 
@@ -148,15 +152,15 @@ impl LogReader {
         Ok(found.filter(|found| found.offset < end_offset))
     }
 
-    pub(super) fn set_log_start_offset(&self, offset: i64) {
+    pub(in crate::storage) fn set_log_start_offset(&self, offset: i64) {
         self.log_start_offset.store(offset, Ordering::Release);
     }
 
-    pub(super) fn segments(&self) -> Segments {
+    pub(in crate::storage) fn segments(&self) -> Segments {
         Arc::clone(&self.segments.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn set_segments(&self, segments: Vec<Arc<Segment>>) {
+    pub(in crate::storage) fn set_segments(&self, segments: Vec<Arc<Segment>>) {
         *self.segments.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(segments);
     }
 

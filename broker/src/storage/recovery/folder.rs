@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::Result;
-use super::checkpoint::identity::{self, PARTITION_METADATA_FILE};
-use super::disk::Disk;
-use super::recovery::Finding;
-use super::segment::{Segment, segment_file};
+use super::Finding;
 use crate::names::TopicId;
+use crate::storage::Result;
+use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
+use crate::storage::disk::Disk;
+use crate::storage::segment::{Segment, segment_file};
 
 /// Removes what an interrupted operation left behind, and returns the names of all that counts.
-pub(super) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
+pub(in crate::storage) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
     let mut names = disk.list(dir)?;
     let left_behind = |name: &String| [".tmp", ".deleted", ".cleaned"].iter().any(|suffix| name.ends_with(suffix));
     for name in names.iter().filter(|name| left_behind(name)) {
@@ -29,14 +29,14 @@ pub(super) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
 }
 
 /// Offsets of the producer snapshots, ascending.
-pub(super) fn snapshot_offsets(names: &[String]) -> Vec<i64> {
+pub(in crate::storage) fn snapshot_offsets(names: &[String]) -> Vec<i64> {
     let mut offsets: Vec<i64> = names.iter().filter_map(|name| offset_of(name, ".snapshot")).collect();
     offsets.sort_unstable();
     offsets
 }
 
 /// Snapshots stay where a segment begins, and the newest at or below the end (Kafka's `removeStraySnapshots`).
-pub(super) fn remove_stale_snapshots(
+pub(in crate::storage) fn remove_stale_snapshots(
     disk: &Disk,
     dir: &Path,
     segments: &[Arc<Segment>],
@@ -54,14 +54,19 @@ pub(super) fn remove_stale_snapshots(
 }
 
 /// The offset in a name like `00000000000000000042.log`.
-pub(super) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
+pub(in crate::storage) fn offset_of(name: &str, suffix: &str) -> Option<i64> {
     let digits = name.strip_suffix(suffix)?;
     (digits.len() == 20).then(|| digits.parse().ok()).flatten()
 }
 
 /// `partition.metadata` must name the topic that the folder belongs to; a lost or damaged one is written anew, if the disk
 /// is full by a later start. Where the log never had a record a power cut may have taken it, and nothing else.
-pub(super) fn restore_topic_id(disk: &Disk, dir: &Path, topic_id: TopicId, is_blank: bool) -> Result<Option<Finding>> {
+pub(in crate::storage) fn restore_topic_id(
+    disk: &Disk,
+    dir: &Path,
+    topic_id: TopicId,
+    is_blank: bool,
+) -> Result<Option<Finding>> {
     let file = dir.join(PARTITION_METADATA_FILE);
     if identity::read_topic_id(disk, &file).is_ok_and(|found| found == Some(topic_id)) {
         return Ok(None);

@@ -4,10 +4,10 @@
 //! that offsets go on where the batch before ended and that lengths stay inside the file. [`next_good_batch`] finds
 //! the way back after damage.
 
-use super::Result;
-use super::batch::{BatchHeader, CRC_START};
-use super::crc::Crc32c;
-use super::disk::DiskFile;
+use crate::storage::Result;
+use crate::storage::batch::{BatchHeader, CRC_START};
+use crate::storage::crc::Crc32c;
+use crate::storage::disk::DiskFile;
 
 /// How much is read at once when batches are checked whole.
 const WINDOW: usize = 64 * 1024;
@@ -18,18 +18,18 @@ const IMPLAUSIBLE_DIFFERENCE: u32 = 1 << 24;
 
 /// What a log says about its batches, apart from their own bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
+pub(in crate::storage) struct Rules {
     /// A compacted log's offsets may have gaps.
-    pub(super) gaps_allowed: bool,
+    pub(in crate::storage) gaps_allowed: bool,
     /// No batch can carry a later epoch than the current one.
-    pub(super) leader_epoch: i32,
+    pub(in crate::storage) leader_epoch: i32,
     /// Offsets of a segment stay below those of the next one, and within 32 bits of its own first.
-    pub(super) offset_limit: i64,
+    pub(in crate::storage) offset_limit: i64,
 }
 
 impl Rules {
     /// The same rules for the segment that begins with `base_offset`, and ends before `next_base` at the latest.
-    pub(super) fn for_segment(self, base_offset: i64, next_base: i64) -> Rules {
+    pub(in crate::storage) fn for_segment(self, base_offset: i64, next_base: i64) -> Rules {
         let widest = base_offset.saturating_add(i64::from(i32::MAX)).saturating_add(1);
         Rules { offset_limit: widest.min(next_base), ..self }
     }
@@ -37,7 +37,7 @@ impl Rules {
 
 /// How closely each batch is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Depth {
+pub(in crate::storage) enum Depth {
     /// The header alone: what stands outside the CRC is checked, the records are skipped.
     Headers,
     /// Header and CRC.
@@ -46,21 +46,21 @@ pub(super) enum Depth {
 
 /// A batch and the byte where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Located {
-    pub(super) position: u64,
-    pub(super) header: BatchHeader,
+pub(in crate::storage) struct Located {
+    pub(in crate::storage) position: u64,
+    pub(in crate::storage) header: BatchHeader,
 }
 
 impl Located {
     /// The byte after the batch.
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::storage) fn end(&self) -> u64 {
         self.position + self.header.total_size().expect("a located batch has a legal length") as u64
     }
 }
 
 /// What the scanner met.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::storage) enum Step {
     /// A good batch; the scanner stands behind it.
     Batch(Located),
     /// Bytes that are no good batch; the scanner stays before them.
@@ -70,7 +70,7 @@ pub(super) enum Step {
 }
 
 /// Walks from batch to batch.
-pub(super) struct Scanner<'f> {
+pub(in crate::storage) struct Scanner<'f> {
     file: &'f DiskFile,
     position: u64,
     end: u64,
@@ -84,7 +84,7 @@ pub(super) struct Scanner<'f> {
 
 impl<'f> Scanner<'f> {
     /// A walk over the bytes `position..end`, where `due_offset` is due first.
-    pub(super) fn new(
+    pub(in crate::storage) fn new(
         file: &'f DiskFile,
         position: u64,
         end: u64,
@@ -96,28 +96,28 @@ impl<'f> Scanner<'f> {
     }
 
     /// Where the walk stands.
-    pub(super) fn position(&self) -> u64 {
+    pub(in crate::storage) fn position(&self) -> u64 {
         self.position
     }
 
     /// How closely this walk looks.
-    pub(super) fn depth(&self) -> Depth {
+    pub(in crate::storage) fn depth(&self) -> Depth {
         self.depth
     }
 
     /// The offset that is due next, once a batch was met.
-    pub(super) fn due_offset(&self) -> Option<i64> {
+    pub(in crate::storage) fn due_offset(&self) -> Option<i64> {
         self.due_offset
     }
 
     /// Goes on elsewhere, for example behind damage.
-    pub(super) fn jump(&mut self, position: u64, due_offset: i64) {
+    pub(in crate::storage) fn jump(&mut self, position: u64, due_offset: i64) {
         self.position = position;
         self.due_offset = Some(due_offset);
     }
 
     /// The next batch, or what stands in its place.
-    pub(super) fn step(&mut self) -> Result<Step> {
+    pub(in crate::storage) fn step(&mut self) -> Result<Step> {
         if self.position >= self.end {
             return Ok(Step::End);
         }
@@ -226,7 +226,7 @@ impl<'f> Scanner<'f> {
 }
 
 /// The header at a position, whatever its fields say.
-pub(super) fn header_at(file: &DiskFile, position: u64, end: u64) -> Result<Option<BatchHeader>> {
+pub(in crate::storage) fn header_at(file: &DiskFile, position: u64, end: u64) -> Result<Option<BatchHeader>> {
     let rules = Rules { gaps_allowed: true, leader_epoch: i32::MAX, offset_limit: i64::MAX };
     Scanner::new(file, position, end, None, rules, Depth::Headers).header()
 }
@@ -234,7 +234,7 @@ pub(super) fn header_at(file: &DiskFile, position: u64, end: u64) -> Result<Opti
 /// How many offsets the bytes from the scanner's place to `end` take, if they are one whole batch that was changed after
 /// it was written: all its bytes are there, by its length or by its CRC, and its base offset is off by one bit at most.
 /// A stale batch, or part of one, is none.
-pub(super) fn changed_batch(
+pub(in crate::storage) fn changed_batch(
     file: &DiskFile,
     position: u64,
     end: u64,
@@ -259,7 +259,7 @@ pub(super) fn changed_batch(
 ///
 /// If the bad batch's own length leads to a good one, that is taken; only then every byte is tried, because a record's
 /// value can itself hold a Kafka log.
-pub(super) fn next_good_batch(
+pub(in crate::storage) fn next_good_batch(
     file: &DiskFile,
     bad: u64,
     end: u64,

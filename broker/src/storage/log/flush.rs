@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Result;
-use super::checkpoint::identity::PARTITION_METADATA_FILE;
-use super::disk::{Disk, DiskFile};
+use crate::storage::Result;
+use crate::storage::checkpoint::identity::PARTITION_METADATA_FILE;
+use crate::storage::disk::{Disk, DiskFile};
 
 /// One flush of one log: the files that were dirty when it began, and its folder if a segment was made in it.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub struct Flush {
 }
 
 impl Flush {
-    pub(super) fn new(files: Vec<DiskFile>, folder: Option<(Disk, PathBuf)>, end_offset: i64) -> Flush {
+    pub(in crate::storage) fn new(files: Vec<DiskFile>, folder: Option<(Disk, PathBuf)>, end_offset: i64) -> Flush {
         Flush { files, folder, end_offset }
     }
 

@@ -7,29 +7,34 @@
 //!
 //! A log lives in a mutex of its partition. Readers use the [`LogReader`] and never wait for it.
 
+pub(super) mod active;
+mod flush;
+pub(super) mod options;
+mod reader;
+mod roll;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::active::ActiveSegment;
-use super::batch::{BatchHeader, RecordBatch};
-use super::checkpoint::identity::{self, PARTITION_METADATA_FILE};
-use super::disk::Disk;
-use super::folder::restore_topic_id;
-use super::leader_epochs::LeaderEpochs;
-use super::producers::{Producers, Verdict};
-use super::recovery::{self, Opened};
-use super::scan::{Located, Rules};
-use super::segment::{SEGMENT_FILES, segment_file};
-use super::{Error, Refusal, Result};
 use crate::clock::TimestampMs;
 use crate::names::TopicId;
+use crate::storage::batch::{BatchHeader, RecordBatch};
+use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
+use crate::storage::disk::Disk;
+use crate::storage::leader_epochs::LeaderEpochs;
+use crate::storage::producers::{Producers, Verdict};
+use crate::storage::recovery::folder::restore_topic_id;
+use crate::storage::recovery::{self, Opened};
+use crate::storage::segment::scan::{Located, Rules};
+use crate::storage::{Error, Result};
+use active::ActiveSegment;
 
-pub use super::flush::Flush;
-pub use super::leader_epochs::EpochEnd;
-pub use super::options::{LogOptions, Opening};
-pub use super::producers::ActiveProducer;
-pub use super::reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
-pub use super::recovery::Finding;
+pub use crate::storage::leader_epochs::EpochEnd;
+pub use crate::storage::producers::ActiveProducer;
+pub use crate::storage::recovery::Finding;
+pub use flush::Flush;
+pub use options::{LogOptions, Opening};
+pub use reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
 
 /// Where a batch went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -325,53 +330,6 @@ impl Log {
             self.changed = true;
         }
         Ok(())
-    }
-
-    /// Rolls if the batch does not fit the active segment any more.
-    fn make_room(&mut self, header: &BatchHeader, size: u64, now_ms: TimestampMs) -> Result<()> {
-        if size > self.options.segment_bytes {
-            let (name, limit) = (&self.name, self.options.segment_bytes);
-            return Err(Error::Refused(Refusal::LargerThanSegment(format!(
-                "Message batch size is {size} bytes in append to partition {name}, which exceeds the maximum configured segment size of {limit}."
-            ))));
-        }
-        if self.active.should_roll(header, size, &self.options, now_ms) && self.active.size() > 0 {
-            self.roll(now_ms)?;
-        }
-        Ok(())
-    }
-
-    /// Closes the active segment and begins the next one at the log end offset.
-    fn roll(&mut self, now_ms: TimestampMs) -> Result<()> {
-        let end = self.log_end_offset();
-        self.active.finish()?;
-        // A sealed segment may never be scanned again, so its epochs must be on the disk.
-        self.reader.write_leader_epochs(&self.disk)?;
-        self.write_snapshot(end)?;
-        let rules = self.active.segment.rules;
-        let made = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, rules, now_ms);
-        let made = made.and_then(|next| next.segment.make_files().map(|()| next));
-        let next = made.inspect_err(|_| self.remove_segment(end))?;
-        let mut segments = self.reader.segments().to_vec();
-        segments.push(Arc::clone(&next.segment));
-        self.active = next;
-        self.folder_is_dirty = true;
-        self.reader.set_segments(segments);
-        Ok(())
-    }
-
-    /// Half of a segment must not stay: smaller batches may still fit into the old one. What cannot be removed either is
-    /// known for what it is by recovery.
-    fn remove_segment(&self, base_offset: i64) {
-        for suffix in SEGMENT_FILES {
-            if let Err(error) = self.disk.remove_file(&segment_file(&self.dir, base_offset, suffix)) {
-                tracing::warn!("{error}");
-            }
-        }
-    }
-
-    fn write_snapshot(&self, offset: i64) -> Result<()> {
-        self.disk.replace(&segment_file(&self.dir, offset, "snapshot"), &self.producers.snapshot())
     }
 
     /// Writes a batch with its final base offset and leader epoch in place of the client's.

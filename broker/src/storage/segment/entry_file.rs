@@ -8,12 +8,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::disk::{Disk, DiskFile};
-use super::{Error, Result};
+use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::{Error, Result};
 
 /// A file of entries of `SIZE` bytes.
 #[derive(Debug)]
-pub(super) struct EntryFile<const SIZE: usize> {
+pub(in crate::storage) struct EntryFile<const SIZE: usize> {
     file: DiskFile,
     count: AtomicU64,
     capacity: u64,
@@ -24,7 +24,7 @@ pub(super) struct EntryFile<const SIZE: usize> {
 impl<const SIZE: usize> EntryFile<SIZE> {
     /// Looks at a file that may hold as many entries as fit `max_bytes`; it is opened for good when it is needed. A
     /// trailing part of an entry, and the zero tail that Kafka leaves behind a file it had preallocated, do not count.
-    pub(super) fn open(disk: &Disk, path: &Path, max_bytes: u32) -> Result<EntryFile<SIZE>> {
+    pub(in crate::storage) fn open(disk: &Disk, path: &Path, max_bytes: u32) -> Result<EntryFile<SIZE>> {
         let first_look = disk.open_later(path);
         let whole = first_look.len()? / SIZE as u64;
         let count = without_zero_tail::<SIZE>(&first_look, whole)?;
@@ -38,7 +38,7 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     }
 
     /// The same for a file that is known not to be there.
-    pub(super) fn unmade(disk: &Disk, path: &Path, max_bytes: u32) -> EntryFile<SIZE> {
+    pub(in crate::storage) fn unmade(disk: &Disk, path: &Path, max_bytes: u32) -> EntryFile<SIZE> {
         let capacity = u64::from(max_bytes) / SIZE as u64;
         EntryFile { file: disk.open_later(path), count: AtomicU64::new(0), capacity, last: Mutex::new(None) }
     }
@@ -47,17 +47,17 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         self.count.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::storage) fn is_full(&self) -> bool {
         self.count() >= self.capacity
     }
 
     /// The last entry.
-    pub(super) fn last(&self) -> Option<[u8; SIZE]> {
+    pub(in crate::storage) fn last(&self) -> Option<[u8; SIZE]> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last entry for which `at_or_below` holds, where it holds for a first part of the entries and for none after.
-    pub(super) fn search(&self, at_or_below: impl Fn(&[u8; SIZE]) -> bool) -> Result<Option<[u8; SIZE]>> {
+    pub(in crate::storage) fn search(&self, at_or_below: impl Fn(&[u8; SIZE]) -> bool) -> Result<Option<[u8; SIZE]>> {
         // Most look for what was written last.
         if let Some(last) = self.last().filter(&at_or_below) {
             return Ok(Some(last));
@@ -77,7 +77,7 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     }
 
     /// Adds an entry. One writer at a time; a failed write changes nothing that readers see.
-    pub(super) fn push(&self, entry: &[u8; SIZE]) -> Result<()> {
+    pub(in crate::storage) fn push(&self, entry: &[u8; SIZE]) -> Result<()> {
         let count = self.count();
         self.file.write_at(count * SIZE as u64, &[entry])?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(*entry);
@@ -86,24 +86,24 @@ impl<const SIZE: usize> EntryFile<SIZE> {
     }
 
     /// Forgets all entries.
-    pub(super) fn clear(&self) -> Result<()> {
+    pub(in crate::storage) fn clear(&self) -> Result<()> {
         self.count.store(0, Ordering::Release);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.file.set_len(0)
     }
 
     /// Makes the file if it is not there.
-    pub(super) fn make(&self) -> Result<()> {
+    pub(in crate::storage) fn make(&self) -> Result<()> {
         self.file.make()
     }
 
     /// Keeps the file from being opened under its former name.
-    pub(super) fn seal(&self) {
+    pub(in crate::storage) fn seal(&self) {
         self.file.seal();
     }
 
     /// Cuts the file to exactly its entries and makes them durable.
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(in crate::storage) fn finish(&self) -> Result<()> {
         let len = self.count() * SIZE as u64;
         if self.file.len()? != len {
             self.file.set_len(len)?;

@@ -11,49 +11,49 @@
 
 use std::path::Path;
 
-use super::Result;
-use super::disk::Disk;
 use super::entry_file::EntryFile;
+use crate::storage::Result;
+use crate::storage::disk::Disk;
 
 /// One entry: the batch that ends with `offset` begins at byte `position`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct IndexEntry {
-    pub(super) offset: i64,
-    pub(super) position: u32,
+pub(in crate::storage) struct IndexEntry {
+    pub(in crate::storage) offset: i64,
+    pub(in crate::storage) position: u32,
 }
 
 /// One segment's offset index.
 #[derive(Debug)]
-pub(super) struct OffsetIndex {
+pub(in crate::storage) struct OffsetIndex {
     base_offset: i64,
     entries: EntryFile<8>,
 }
 
 impl OffsetIndex {
-    pub(super) fn open(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> Result<OffsetIndex> {
+    pub(in crate::storage) fn open(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> Result<OffsetIndex> {
         Ok(OffsetIndex { base_offset, entries: EntryFile::open(disk, path, max_bytes)? })
     }
 
-    pub(super) fn base_offset(&self) -> i64 {
+    pub(in crate::storage) fn base_offset(&self) -> i64 {
         self.base_offset
     }
 
     /// The entry with the largest offset at or below `offset`.
-    pub(super) fn lookup(&self, offset: i64) -> Result<Option<IndexEntry>> {
+    pub(in crate::storage) fn lookup(&self, offset: i64) -> Result<Option<IndexEntry>> {
         let found = self.entries.search(|entry| self.decode(entry).offset <= offset)?;
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
-    pub(super) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> OffsetIndex {
+    pub(in crate::storage) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> OffsetIndex {
         OffsetIndex { base_offset, entries: EntryFile::unmade(disk, path, max_bytes) }
     }
 
-    pub(super) fn last(&self) -> Option<IndexEntry> {
+    pub(in crate::storage) fn last(&self) -> Option<IndexEntry> {
         self.entries.last().map(|entry| self.decode(&entry))
     }
 
     /// Adds an entry; both numbers grow from entry to entry.
-    pub(super) fn push(&self, entry: IndexEntry) -> Result<()> {
+    pub(in crate::storage) fn push(&self, entry: IndexEntry) -> Result<()> {
         let relative =
             i32::try_from(entry.offset - self.base_offset).expect("a segment rolls before offsets leave i32");
         let mut bytes = [0; 8];
@@ -62,23 +62,23 @@ impl OffsetIndex {
         self.entries.push(&bytes)
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::storage) fn is_full(&self) -> bool {
         self.entries.is_full()
     }
 
-    pub(super) fn clear(&self) -> Result<()> {
+    pub(in crate::storage) fn clear(&self) -> Result<()> {
         self.entries.clear()
     }
 
-    pub(super) fn make(&self) -> Result<()> {
+    pub(in crate::storage) fn make(&self) -> Result<()> {
         self.entries.make()
     }
 
-    pub(super) fn seal(&self) {
+    pub(in crate::storage) fn seal(&self) {
         self.entries.seal();
     }
 
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(in crate::storage) fn finish(&self) -> Result<()> {
         self.entries.finish()
     }
 

@@ -4,16 +4,16 @@
 
 use std::ops::ControlFlow;
 
-use super::Result;
 use super::scan::{Depth, Located, Scanner, Step};
-use super::segment::{Damage, Published, Segment};
+use super::{Damage, Published, Segment};
+use crate::storage::Result;
 
 impl Segment {
     /// The batch that contains `offset`, or the first one after it.
     ///
     /// Headers alone show *that* something is wrong, not which batch it is (a wrong last offset is noticed one batch
     /// later), so a walk that meets trouble is repeated with CRCs.
-    pub(super) fn locate(&self, offset: i64) -> Result<Option<Located>> {
+    pub(in crate::storage) fn locate(&self, offset: i64) -> Result<Option<Located>> {
         let Published { size, next_offset } = self.published();
         if offset >= next_offset {
             return Ok(None);
@@ -47,7 +47,11 @@ impl Segment {
     }
 
     /// Shows every good batch that ends at or after `offset`, CRCs checked, until `show` has seen enough.
-    pub(super) fn visit(&self, offset: i64, mut show: impl FnMut(&Located) -> Result<ControlFlow<()>>) -> Result<()> {
+    pub(in crate::storage) fn visit(
+        &self,
+        offset: i64,
+        mut show: impl FnMut(&Located) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         let Published { size, .. } = self.published();
         let (start, due) = self.start_before(offset, size)?;
         let mut walk = self.walk(Scanner::new(&self.log, start, size, due, self.rules, Depth::Crc));
