@@ -95,6 +95,7 @@ impl Bench {
         let timestamp = number(&mut args, "ts", self.clock.now_ms())?;
         let producer: i64 = number(&mut args, "producer", -1)?;
         let (epoch, sequence) = (number(&mut args, "epoch", 0)?, number(&mut args, "seq", 0)?);
+        let transactional = number(&mut args, "txn", 0)? == 1;
         let (count, size): (usize, usize) = (number(&mut args, "count", 1)?, number(&mut args, "size", 0)?);
         let mut records: Vec<(Option<&str>, &str)> = Vec::new();
         while let Some(value) = args.next_pos() {
@@ -109,6 +110,9 @@ impl Bench {
             if producer >= 0 {
                 builder = builder.from_producer(producer, epoch, sequence);
             }
+            if transactional {
+                builder = builder.transactional();
+            }
             for (key, value) in &records {
                 let padded =
                     value.as_bytes().iter().copied().chain(std::iter::repeat_n(b'.', size)).collect::<Vec<_>>();
@@ -119,6 +123,32 @@ impl Bench {
             output = describe(&appended);
         }
         Ok(output)
+    }
+
+    /// `end abort producer=1` appends a transaction's marker, as its coordinator does.
+    fn end(&mut self, mut args: ArgumentConsumer<'_>) -> Result<String, Box<dyn Error>> {
+        let kind: i16 = if args.next_pos() == Some("commit") { 1 } else { 0 };
+        let producer = number(&mut args, "producer", 1)?;
+        args.reject_next()?;
+        let mut builder = BatchBuilder::new(Compression::None).from_producer(producer, 0, -1).transactional().control();
+        let now = self.clock.now_ms();
+        let key = [0i16.to_be_bytes(), kind.to_be_bytes()].concat();
+        builder.push(now, Some(&key), Some(&[0, 0, 0, 0, 0, 7]), &[]);
+        let appended = self.log()?.append(&builder.build(), now)?;
+        Ok(describe(&appended))
+    }
+
+    /// What a reader of committed records is told with what it gets.
+    fn committed(&mut self, mut args: ArgumentConsumer<'_>) -> Result<String, Box<dyn Error>> {
+        let offset: i64 = args.next_pos().ok_or("an offset is missing")?.parse()?;
+        let max = number(&mut args, "max", u32::MAX)?;
+        args.reject_next()?;
+        let (end, reader) = (self.log()?.log_end_offset(), self.log()?.reader());
+        let stable = reader.first_open_transaction().unwrap_or(end);
+        let aborted = reader.read(offset, stable, max, true)?.aborted;
+        let aborted = aborted.iter().map(|one| format!("producer {} from {}", one.producer_id, one.first_offset));
+        let aborted: Vec<String> = aborted.collect();
+        Ok(format!("last stable offset {stable}; aborted: {}", aborted.join(", ")))
     }
 
     fn read(&mut self, mut args: ArgumentConsumer<'_>) -> Result<String, Box<dyn Error>> {
@@ -199,11 +229,19 @@ impl Bench {
                 .chunks(46)
                 .map(|entry| {
                     format!(
-                        "producer {} last sequence {} last offset {}",
+                        "producer {} last sequence {} last offset {} open since {}",
                         i64_at(entry, 0),
                         i32_at(entry, 10),
-                        i64_at(entry, 14)
+                        i64_at(entry, 14),
+                        i64_at(entry, 38)
                     )
+                })
+                .collect(),
+            "txnindex" => bytes
+                .chunks(34)
+                .map(|entry| {
+                    let [producer, first, last, stable] = [2, 10, 18, 26].map(|at| i64_at(entry, at));
+                    format!("producer {producer} first {first} last {last} stable {stable}")
                 })
                 .collect(),
             _ => return Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
@@ -266,6 +304,8 @@ impl Bench {
         match command.name.as_str() {
             "create" => self.create(args),
             "append" => self.append(args),
+            "end" => self.end(args),
+            "committed" => self.committed(args),
             "read" => self.read(args),
             "open" => self.open(args),
             "close" => self.close(),

@@ -194,9 +194,10 @@ impl Partition {
         self.high_watermark.load(Ordering::SeqCst)
     }
 
-    /// Records below belong to no open transaction. There are no transactions yet: the high watermark.
+    /// Records below belong to no open transaction.
     pub fn last_stable_offset(&self) -> i64 {
-        self.high_watermark()
+        let first_open = self.log.as_ref().ok().and_then(|log| log.reader.first_open_transaction());
+        self.high_watermark().min(first_open.unwrap_or(i64::MAX))
     }
 
     /// Bytes in the partition's `.log` files.
@@ -220,9 +221,9 @@ impl Partition {
         if !(start..=end).contains(&offset) {
             return Err(Error::OffsetOutOfRange { offset, start, end });
         }
-        let high_watermark = self.high_watermark();
-        let last_stable_offset = high_watermark;
-        let read = reader.read(offset, high_watermark, max_bytes, at_least_one)?;
+        let (high_watermark, last_stable_offset) = (self.high_watermark(), self.last_stable_offset());
+        let end = isolation.readable_end(high_watermark, last_stable_offset);
+        let read = reader.read(offset, end, max_bytes, at_least_one)?;
         let aborted = (isolation == Isolation::ReadCommitted).then_some(read.aborted);
         Ok(PartitionRead { high_watermark, last_stable_offset, log_start_offset: start, range: read.range, aborted })
     }

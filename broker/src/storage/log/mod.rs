@@ -26,6 +26,7 @@ use crate::storage::producers::{Producers, Verdict};
 use crate::storage::recovery::folder::restore_topic_id;
 use crate::storage::recovery::{self, Opened};
 use crate::storage::segment::scan::{Located, Rules};
+use crate::storage::transactions::{Marker, Transactions};
 use crate::storage::{Error, Result};
 use active::ActiveSegment;
 
@@ -96,6 +97,7 @@ impl Log {
             active,
             producers: Producers::default(),
             epochs: LeaderEpochs::empty(dir),
+            transactions: Transactions::default(),
             scanned: false,
             findings: Vec::new(),
         };
@@ -149,7 +151,7 @@ impl Log {
         options: LogOptions,
         opened: Opened,
     ) -> Log {
-        let Opened { segments, active, producers, mut epochs, scanned, .. } = opened;
+        let Opened { segments, active, producers, mut epochs, transactions, scanned, .. } = opened;
         let end = active.next_offset();
         epochs.assign(leader_epoch, end);
         let start = segments.first().map_or(0, |segment| segment.base_offset);
@@ -167,7 +169,7 @@ impl Log {
             // What a kill left there may have been made just before it.
             folder_is_dirty: scanned,
             poisoned: None,
-            reader: Arc::new(LogReader::new(segments, start, epochs)),
+            reader: Arc::new(LogReader::new(segments, start, epochs, transactions)),
         }
     }
 
@@ -191,7 +193,7 @@ impl Log {
         self.write(position, &header, batch.bytes())?;
         self.active.note(&Located { position, header }, self.options.index_interval_bytes);
         self.producers.expire(now_ms, self.options.producer_id_expiration_ms);
-        self.producers.remember(&header);
+        self.remember(&header, batch);
         self.unflushed_count += u64::try_from(i64::from(header.last_offset_delta) + 1).unwrap_or(1);
         Ok(Appended {
             base_offset,
@@ -277,6 +279,7 @@ impl Log {
         let outcome = self.begin_flush().run();
         self.end_flush(outcome)?;
         if self.log_end_offset() > self.log_start_offset() {
+            self.write_aborted()?;
             self.write_snapshot(self.log_end_offset())?;
         }
         Ok(())
@@ -303,6 +306,15 @@ impl Log {
     /// The producers that wrote here lately.
     pub fn active_producers(&self) -> Vec<ActiveProducer> {
         self.producers.active()
+    }
+
+    /// What the log knows of producers and transactions once it has this batch.
+    fn remember(&mut self, header: &BatchHeader, batch: &RecordBatch) {
+        let marker = if header.is_control() { Marker::of(batch.bytes()) } else { None };
+        let aborted = self.producers.remember(header, marker);
+        if header.is_transactional() {
+            self.reader.note_transaction(aborted, self.producers.first_open());
+        }
     }
 
     fn repeated(&self, last_offset: i64, offset_delta: i32, timestamp: TimestampMs) -> Appended {

@@ -5,18 +5,17 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-
-use bytes::Bytes;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::clock::TimestampMs;
 use crate::config::limits::MAX_DECOMPRESSED_BATCH_BYTES;
+use crate::storage::Result;
 use crate::storage::disk::{Disk, FileRange};
 use crate::storage::leader_epochs::{EpochEnd, LeaderEpochs};
 use crate::storage::record;
 use crate::storage::segment::scan::Located;
 use crate::storage::segment::{Damage, Segment};
-use crate::storage::{Error, Result};
+use crate::storage::transactions::{Aborted, Transactions};
 
 /// All segments in order of their base offsets; the last one is active.
 pub(in crate::storage) type Segments = Arc<Vec<Arc<Segment>>>;
@@ -27,6 +26,7 @@ pub struct LogReader {
     segments: RwLock<Segments>,
     log_start_offset: AtomicI64,
     epochs: RwLock<LeaderEpochs>,
+    transactions: RwLock<Transactions>,
 }
 
 /// What a read found.
@@ -35,7 +35,7 @@ pub struct Read {
     /// Bytes that begin with the batch that contains the offset. They end at the limit, which may be in the middle of
     /// a batch, as in Kafka. `None` when there is nothing to read, or not within the limit.
     pub range: Option<FileRange>,
-    /// Aborted transactions that overlap the range; empty until transactions exist.
+    /// Aborted transactions that reach into the range.
     pub aborted: Vec<AbortedTransaction>,
 }
 
@@ -64,11 +64,13 @@ impl LogReader {
         segments: Vec<Arc<Segment>>,
         log_start_offset: i64,
         epochs: LeaderEpochs,
+        transactions: Transactions,
     ) -> LogReader {
         LogReader {
             segments: RwLock::new(Arc::new(segments)),
             log_start_offset: AtomicI64::new(log_start_offset),
             epochs: RwLock::new(epochs),
+            transactions: RwLock::new(transactions),
         }
     }
 
@@ -119,7 +121,41 @@ impl LogReader {
         let end = segment.audit(&first, limit.min(wanted))?;
         let length = u32::try_from(end - first.position).expect("a fetch is limited by an i32");
         let range = FileRange { file: segment.log.clone(), position: first.position, length };
-        Ok(Read { range: Some(range), aborted: Vec::new() })
+        let aborted = self.aborted_in(&segment, offset, end)?;
+        Ok(Read { range: Some(range), aborted })
+    }
+
+    /// Where the earliest open transaction begins.
+    pub fn first_open_transaction(&self) -> Option<i64> {
+        self.transactions().first_open
+    }
+
+    /// The aborted transactions that reach into what was read of a segment, from `offset` to the byte `end`. How far that
+    /// is in offsets is worked out as Kafka does, from the next index entry (`LogSegment.fetchUpperBoundOffset`).
+    fn aborted_in(&self, segment: &Segment, offset: i64, end: u64) -> Result<Vec<AbortedTransaction>> {
+        if self.transactions().aborted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let upper_bound = match segment.index.first_from(end)? {
+            Some(entry) => entry.offset,
+            None => segment.published().next_offset,
+        };
+        let transactions = self.transactions();
+        let reach_in = transactions.aborted_between(offset, upper_bound);
+        Ok(reach_in
+            .map(|&Aborted { producer_id, first_offset, .. }| AbortedTransaction { producer_id, first_offset })
+            .collect())
+    }
+
+    pub(in crate::storage) fn transactions(&self) -> RwLockReadGuard<'_, Transactions> {
+        self.transactions.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells readers what a marker or the beginning of a transaction has changed.
+    pub(in crate::storage) fn note_transaction(&self, aborted: Option<Aborted>, first_open: Option<i64>) {
+        let mut transactions = self.transactions.write().unwrap_or_else(PoisonError::into_inner);
+        transactions.aborted.extend(aborted);
+        transactions.first_open = first_open;
     }
 
     /// The first record below `end_offset` whose timestamp is at least `timestamp`. Reads and decompresses: may block.
@@ -204,7 +240,7 @@ fn first_record(
         if batch.header.max_timestamp < timestamp {
             return Ok(ControlFlow::Continue(()));
         }
-        let mut records = record::timestamps(bytes_of(segment, batch)?, MAX_DECOMPRESSED_BATCH_BYTES);
+        let mut records = record::timestamps(segment.bytes_of(batch)?, MAX_DECOMPRESSED_BATCH_BYTES);
         let fits = |record: &std::result::Result<(i64, TimestampMs), _>| {
             record.as_ref().map_or(true, |(offset, when)| *when >= timestamp && *offset >= least_offset)
         };
@@ -216,15 +252,4 @@ fn first_record(
         Ok(ControlFlow::Break(()))
     })?;
     Ok(first)
-}
-
-/// One batch, read from its file.
-fn bytes_of(segment: &Segment, batch: &Located) -> Result<Bytes> {
-    let mut bytes = vec![0; usize::try_from(batch.end() - batch.position).expect("a batch fits into memory")];
-    let filled = segment.log.read_at(batch.position, &mut bytes)?;
-    if filled < bytes.len() {
-        let what = "the file ends inside a batch".into();
-        return Err(Error::Damaged { path: segment.log.path().to_owned(), position: batch.position, what });
-    }
-    Ok(Bytes::from(bytes))
 }

@@ -7,6 +7,7 @@ use super::active::ActiveSegment;
 use crate::clock::TimestampMs;
 use crate::storage::batch::BatchHeader;
 use crate::storage::segment::{SEGMENT_FILES, segment_file};
+use crate::storage::transactions::index;
 use crate::storage::{Error, Refusal, Result};
 
 impl Log {
@@ -30,6 +31,7 @@ impl Log {
         self.active.finish()?;
         // A sealed segment may never be scanned again, so its epochs must be on the disk.
         self.reader.write_leader_epochs(&self.disk)?;
+        self.write_aborted()?;
         self.write_snapshot(end)?;
         let rules = self.active.segment.rules;
         let made = ActiveSegment::create(&self.disk, &self.dir, end, &self.options, rules, now_ms);
@@ -51,6 +53,14 @@ impl Log {
                 tracing::warn!("{error}");
             }
         }
+    }
+
+    /// The index of the transactions that were aborted in the active segment. After a kill recovery makes it.
+    pub(super) fn write_aborted(&self) -> Result<()> {
+        let base_offset = self.active.segment.base_offset;
+        let file = index::encode(self.reader.transactions().aborted_since(base_offset));
+        let path = segment_file(&self.dir, base_offset, "txnindex");
+        if file.is_empty() { Ok(()) } else { self.disk.replace(&path, &file) }
     }
 
     pub(super) fn write_snapshot(&self, offset: i64) -> Result<()> {

@@ -6,10 +6,11 @@
 
 mod snapshot;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::storage::Refusal;
 use crate::storage::batch::BatchHeader;
+use crate::storage::transactions::{Aborted, Marker};
 
 use crate::clock::TimestampMs;
 pub(super) use snapshot::unusable;
@@ -69,6 +70,8 @@ pub(super) enum Verdict {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Producers {
     by_id: HashMap<i64, Producer>,
+    /// Where the open transactions begin.
+    open: BTreeSet<i64>,
     next_sweep: usize,
 }
 
@@ -90,6 +93,9 @@ impl Producers {
                 "Epoch of producer {id} at offset {offset} in {partition} is {epoch}, which is smaller than the last seen epoch {}",
                 producer.epoch
             )));
+        }
+        if batch.is_control() {
+            return Ok(Verdict::New);
         }
         if epoch > producer.epoch {
             return if first == 0 {
@@ -115,10 +121,11 @@ impl Producers {
         )))
     }
 
-    /// Remembers a batch that was appended with its final offsets.
-    pub(super) fn remember(&mut self, batch: &BatchHeader) {
+    /// Remembers a batch that was appended with its final offsets, and what it says as a marker. Gives the transaction
+    /// that it aborted.
+    pub(super) fn remember(&mut self, batch: &BatchHeader, marker: Option<Marker>) -> Option<Aborted> {
         if !batch.has_producer_id() {
-            return;
+            return None;
         }
         let producer = self.by_id.entry(batch.producer_id).or_insert_with(|| Producer {
             epoch: batch.producer_epoch,
@@ -133,11 +140,11 @@ impl Producers {
         }
         producer.last_timestamp = batch.max_timestamp;
         if batch.is_control() {
-            producer.transaction_first_offset = -1;
-            return;
+            return marker.and_then(|marker| self.end_transaction(batch, marker));
         }
         if batch.is_transactional() && producer.transaction_first_offset < 0 {
             producer.transaction_first_offset = batch.base_offset;
+            self.open.insert(batch.base_offset);
         }
         if producer.batches.len() == BATCHES_REMEMBERED {
             producer.batches.pop_front();
@@ -149,6 +156,25 @@ impl Producers {
             offset_delta: batch.last_offset_delta,
             timestamp: batch.max_timestamp,
         });
+        None
+    }
+
+    /// As Kafka's `ProducerAppendInfo.appendEndTxnMarker`: a marker without records before it changes nothing for readers.
+    fn end_transaction(&mut self, batch: &BatchHeader, marker: Marker) -> Option<Aborted> {
+        let producer = self.by_id.get_mut(&batch.producer_id)?;
+        producer.coordinator_epoch = marker.coordinator_epoch;
+        let first_offset = std::mem::replace(&mut producer.transaction_first_offset, -1);
+        if !self.open.remove(&first_offset) || !marker.is_abort {
+            return None;
+        }
+        let last_offset = batch.last_offset();
+        let last_stable_offset = self.first_open().unwrap_or(last_offset + 1);
+        Some(Aborted { producer_id: batch.producer_id, first_offset, last_offset, last_stable_offset })
+    }
+
+    /// Where the earliest open transaction begins.
+    pub(super) fn first_open(&self) -> Option<i64> {
+        self.open.first().copied()
     }
 
     /// Forgets producers that wrote nothing for `expiration_ms`. Looks at all of them only when their number has

@@ -8,7 +8,7 @@
 //!
 //! The CRC-32C covers everything after itself. The file's name is the offset up to which it holds.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::{Producer, Producers, RememberedBatch};
 use crate::storage::Error;
@@ -44,8 +44,10 @@ impl Producers {
         if version != 1 || crc != crc32c(&file[6..]) || Some(entries.len()) != count.checked_mul(SNAPSHOT_ENTRY) {
             return None;
         }
-        let by_id = entries.chunks_exact(SNAPSHOT_ENTRY).map(Producer::read).collect();
-        Some(Producers { by_id, next_sweep: 0 })
+        let by_id: HashMap<_, _> = entries.chunks_exact(SNAPSHOT_ENTRY).map(Producer::read).collect();
+        let begins = by_id.values().map(|producer: &Producer| producer.transaction_first_offset);
+        let open = begins.filter(|first_offset| *first_offset >= 0).collect();
+        Some(Producers { by_id, open, next_sweep: 0 })
     }
 }
 

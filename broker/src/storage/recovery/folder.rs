@@ -19,7 +19,7 @@ pub(in crate::storage) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
     }
     names.retain(|name| !left_behind(name));
     let orphan = |name: &String| {
-        let base = offset_of(name, ".index").or_else(|| offset_of(name, ".timeindex"));
+        let base = [".index", ".timeindex", ".txnindex"].iter().find_map(|suffix| offset_of(name, suffix));
         base.is_some_and(|base| !names.contains(&format!("{base:020}.log")))
     };
     for name in names.iter().filter(|name| orphan(name)) {

@@ -29,7 +29,8 @@ use crate::storage::log::options::{LogOptions, Opening};
 use crate::storage::producers::Producers;
 use crate::storage::segment::Segment;
 use crate::storage::segment::scan::Rules;
-use folder::{remove_stale_snapshots, snapshot_offsets, tidy};
+use crate::storage::transactions::{Aborted, Transactions};
+use folder::{offset_of, remove_stale_snapshots, snapshot_offsets, tidy};
 
 /// A segment without an index, but with more bytes than this, has lost it.
 const INDEX_EXPECTED_ABOVE_BYTES: u64 = 256 * 1024;
@@ -56,6 +57,7 @@ pub(super) struct Opened {
     pub(super) active: ActiveSegment,
     pub(super) producers: Producers,
     pub(super) epochs: LeaderEpochs,
+    pub(super) transactions: Transactions,
     /// Some segment that has records was scanned, and its indexes written anew.
     pub(super) scanned: bool,
     pub(super) findings: Vec<Finding>,
@@ -72,7 +74,18 @@ pub(super) fn open(
     let rules =
         Rules { gaps_allowed: options.gaps_allowed, leader_epoch: opening.leader_epoch, offset_limit: i64::MAX };
     let names = tidy(disk, dir)?;
-    let mut recovery = Recovery { disk, dir, opening, options, rules, now_ms, named_end: 0, findings: Vec::new() };
+    let mut recovery = Recovery {
+        disk,
+        dir,
+        opening,
+        options,
+        rules,
+        now_ms,
+        named_end: 0,
+        indexes_of_aborted: names.iter().filter_map(|name| offset_of(name, ".txnindex")).collect(),
+        aborted: Vec::new(),
+        findings: Vec::new(),
+    };
     let noted_epochs = LeaderEpochs::read(disk, dir, &names);
     let mut segments = recovery.open_segments(&names, noted_epochs.as_ref())?;
     let snapshots = snapshot_offsets(&names);
@@ -80,6 +93,7 @@ pub(super) fn open(
 
     let scan_from = segments.get(first_scanned).map_or(i64::MAX, |segment| segment.base_offset);
     let mut producers = recovery.producers_at(&segments[..first_scanned], &snapshots, scan_from)?;
+    recovery.aborted = recovery.aborted(&segments[..first_scanned], &snapshots)?;
     let mut epochs = match noted_epochs {
         Some(noted) => noted,
         None => recovery.epochs(&segments[..first_scanned])?,
@@ -99,7 +113,8 @@ pub(super) fn open(
     epochs.cut(active.next_offset());
     recovery.report_changed_epochs(&segments);
     let scanned = segments[first_scanned.min(segments.len())..].iter().any(|one| one.published().size > 0);
-    Ok(Opened { segments, active, producers, epochs, scanned, findings: recovery.findings })
+    let transactions = Transactions { aborted: recovery.aborted, first_open: producers.first_open() };
+    Ok(Opened { segments, active, producers, epochs, transactions, scanned, findings: recovery.findings })
 }
 
 struct Recovery<'a> {
@@ -111,5 +126,9 @@ struct Recovery<'a> {
     now_ms: TimestampMs,
     /// The largest base offset of an unused segment: the log had come that far.
     named_end: i64,
+    /// The segments that have an index of aborted transactions.
+    indexes_of_aborted: Vec<i64>,
+    /// The transactions that were aborted, as far as segments were looked at.
+    aborted: Vec<Aborted>,
     findings: Vec<Finding>,
 }

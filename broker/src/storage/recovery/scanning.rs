@@ -34,7 +34,7 @@ impl Recovery<'_> {
         epochs: &mut LeaderEpochs,
     ) -> Result<ActiveSegment> {
         let size = segment.published().size;
-        let mut active = ActiveSegment::blank(Arc::clone(segment), self.now_ms);
+        let (mut active, mut aborted) = (ActiveSegment::blank(Arc::clone(segment), self.now_ms), Vec::new());
         if size > 0 {
             segment.make_files()?;
         }
@@ -45,7 +45,7 @@ impl Recovery<'_> {
             match segment.step(&mut scanner)? {
                 Step::Batch(batch) => {
                     active.note(&batch, self.options.index_interval_bytes);
-                    producers.remember(&batch.header);
+                    aborted.extend(producers.remember(&batch.header, segment.marker(&batch)?));
                     epochs.observe(batch.header.partition_leader_epoch, batch.header.base_offset);
                 }
                 Step::Bad(why) => {
@@ -67,6 +67,8 @@ impl Recovery<'_> {
             }
         }
         segment.trust_from(0);
+        self.settle_index(segment.base_offset, &aborted)?;
+        self.aborted.append(&mut aborted);
         if next_base.is_some() {
             active.finish_or_drop_indexes()?;
         }

@@ -76,6 +76,23 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         Ok(found)
     }
 
+    /// The first entry for which `below` does not hold, where it holds for a first part of the entries and for none after.
+    pub(in crate::storage) fn first_not(&self, below: impl Fn(&[u8; SIZE]) -> bool) -> Result<Option<[u8; SIZE]>> {
+        let Some(last) = self.last().filter(|last| !below(last)) else { return Ok(None) };
+        let (mut low, mut high, mut found) = (0, self.count().saturating_sub(1), last);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let entry = entry_at(&self.file, middle)?;
+            if below(&entry) {
+                low = middle + 1;
+            } else {
+                found = entry;
+                high = middle;
+            }
+        }
+        Ok(Some(found))
+    }
+
     /// Adds an entry. One writer at a time; a failed write changes nothing that readers see.
     pub(in crate::storage) fn push(&self, entry: &[u8; SIZE]) -> Result<()> {
         let count = self.count();

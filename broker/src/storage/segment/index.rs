@@ -44,6 +44,12 @@ impl OffsetIndex {
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
+    /// The first entry for a batch that begins at or behind the byte `position`.
+    pub(in crate::storage) fn first_from(&self, position: u64) -> Result<Option<IndexEntry>> {
+        let found = self.entries.first_not(|entry| u64::from(self.decode(entry).position) < position)?;
+        Ok(found.map(|entry| self.decode(&entry)))
+    }
+
     pub(in crate::storage) fn unmade(disk: &Disk, path: &Path, base_offset: i64, max_bytes: u32) -> OffsetIndex {
         OffsetIndex { base_offset, entries: EntryFile::unmade(disk, path, max_bytes) }
     }

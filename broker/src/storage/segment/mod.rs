@@ -25,7 +25,7 @@ use scan::{Depth, Located, Rules, Scanner, Step, next_good_batch};
 use time_index::{TimeEntry, TimeIndex};
 
 /// The endings of the files that make up a segment.
-pub(super) const SEGMENT_FILES: [&str; 3] = ["log", "index", "timeindex"];
+pub(super) const SEGMENT_FILES: [&str; 4] = ["log", "index", "timeindex", "txnindex"];
 
 /// How many index entries are tried before the whole segment is scanned, when entries turn out to be wrong.
 const WRONG_ENTRIES_TOLERATED: usize = 4;

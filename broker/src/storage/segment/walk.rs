@@ -4,9 +4,13 @@
 
 use std::ops::ControlFlow;
 
+use bytes::Bytes;
+
 use super::scan::{Depth, Located, Scanner, Step};
 use super::{Damage, Published, Segment};
-use crate::storage::Result;
+use crate::storage::producers::Producers;
+use crate::storage::transactions::{Aborted, Marker};
+use crate::storage::{Error, Result};
 
 impl Segment {
     /// The batch that contains `offset`, or the first one after it.
@@ -66,6 +70,43 @@ impl Segment {
                 Stop::End | Stop::Unclear => return Ok(()),
             }
         }
+    }
+
+    /// The transactions that were aborted in this segment, where `before` is what was known of producers at its beginning.
+    pub(in crate::storage) fn aborted(&self, before: &Producers) -> Result<Vec<Aborted>> {
+        let size = self.published().size;
+        for depth in [Depth::Headers, Depth::Crc] {
+            let (mut producers, mut aborted) = (before.clone(), Vec::new());
+            let mut walk = self.walk(Scanner::new(&self.log, 0, size, Some(self.base_offset), self.rules, depth));
+            loop {
+                match walk.step()? {
+                    Stop::Batch(found) => aborted.extend(producers.remember(&found.header, self.marker(&found)?)),
+                    Stop::Damage(_) => {}
+                    Stop::End => return Ok(aborted),
+                    Stop::Unclear => break,
+                }
+            }
+        }
+        unreachable!("a walk with CRCs is never unclear")
+    }
+
+    /// What a batch says as a marker, if it is one.
+    pub(in crate::storage) fn marker(&self, batch: &Located) -> Result<Option<Marker>> {
+        if !batch.header.is_control() {
+            return Ok(None);
+        }
+        Ok(Marker::of(&self.bytes_of(batch)?))
+    }
+
+    /// One batch, read from the file.
+    pub(in crate::storage) fn bytes_of(&self, batch: &Located) -> Result<Bytes> {
+        let mut bytes = vec![0; usize::try_from(batch.end() - batch.position).expect("a batch fits into memory")];
+        let filled = self.log.read_at(batch.position, &mut bytes)?;
+        if filled < bytes.len() {
+            let what = "the file ends inside a batch".into();
+            return Err(Error::Damaged { path: self.log.path().to_owned(), position: batch.position, what });
+        }
+        Ok(Bytes::from(bytes))
     }
 
     fn walk<'s>(&'s self, scanner: Scanner<'s>) -> Walk<'s> {
