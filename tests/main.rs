@@ -18,6 +18,7 @@ mod removed_folder;
 mod run_command;
 mod starts;
 
+mod adopting;
 mod files;
 mod kafka;
 mod oracle;

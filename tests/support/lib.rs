@@ -13,3 +13,4 @@ pub mod raw_client;
 pub mod skip;
 pub mod sources;
 pub mod talk;
+pub mod transactional;

@@ -8,11 +8,13 @@
 //! place. Every operation takes the [`Principal`] that asks for it. Nothing here knows of groups or of Kafka's
 //! messages.
 
+mod adoption;
 mod creation;
 mod error;
 mod extension;
 mod flush;
 mod folder;
+mod isolation;
 mod partition;
 mod registry;
 mod replicas;
@@ -41,11 +43,13 @@ use crate::storage::disk::Disk;
 use crate::storage::metadata::{TopicRecord, TopicState};
 use crate::storage::{Error, Result};
 
+pub use adoption::{Adoption, Offer, Source};
 pub use creation::NewTopic;
 pub use error::TopicError;
 pub use extension::MorePartitions;
-pub use folder::{CLUSTER_METADATA, LOCK_FILE};
-pub use partition::{Isolation, Partition, PartitionRead};
+pub use folder::{Adopted, CLUSTER_METADATA, LOCK_FILE};
+pub use isolation::{Isolation, PartitionRead};
+pub use partition::Partition;
 pub use waiter::FetchWaiter;
 
 /// Every topic of one broker.
@@ -261,6 +265,17 @@ impl Topics {
         let (by, topic) = (principal.clone(), Arc::clone(topic));
         let outcome = self.in_turn(move |folder| folder.delete(&by, &topic)).await;
         outcome.unwrap_or_else(|broken| Err(self.interrupted("delete a topic in", broken).into()))
+    }
+
+    /// Takes over topics that another broker wrote: all of them or none. Their folders are copied and every batch is checked.
+    pub async fn adopt(
+        &self,
+        principal: &Principal,
+        wanted: Vec<Adoption>,
+    ) -> std::result::Result<Vec<Adopted>, TopicError> {
+        let by = principal.clone();
+        let outcome = self.in_turn(move |folder| folder.adopt(&by, &wanted)).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted("adopt topics into", broken).into()))
     }
 
     /// Alters a topic's own settings, or with `validate_only` says whether they may be altered so.

@@ -11,35 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 use super::FetchWaiter;
 use super::flush::{FlushRules, Flushes};
+use super::isolation::{Isolation, PartitionRead};
 use super::upkeep::Upkeep;
 use super::waiter::Waiters;
 use crate::config::TopicConfig;
 use crate::names::TopicPartition;
 use crate::storage::batch::RecordBatch;
 use crate::storage::disk::Disk;
-use crate::storage::log::{
-    AbortedTransaction, ActiveProducer, Appended, EpochEnd, Log, LogOptions, LogReader, TimestampOffset,
-};
-use crate::storage::{Error, FileRange, Result};
-
-/// Which records a consumer wants to see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// All of them, up to the high watermark.
-    ReadUncommitted,
-    /// Those of finished transactions, up to the last stable offset.
-    ReadCommitted,
-}
-
-impl Isolation {
-    /// Which of the two ends is the readable one.
-    fn readable_end(self, high_watermark: i64, last_stable_offset: i64) -> i64 {
-        match self {
-            Isolation::ReadUncommitted => high_watermark,
-            Isolation::ReadCommitted => last_stable_offset,
-        }
-    }
-}
+use crate::storage::log::{ActiveProducer, Appended, EpochEnd, Log, LogOptions, LogReader, TimestampOffset};
+use crate::storage::{Error, Result};
 
 /// One partition of one topic.
 #[derive(Debug)]
@@ -93,28 +73,6 @@ pub(super) struct Writer {
     pub(super) flushed_bytes: i64,
     published_bytes: i64,
     pub(super) flush_rules: FlushRules,
-}
-
-/// What one partition adds to a fetch.
-#[derive(Clone, Debug)]
-pub struct PartitionRead {
-    /// All records below were acknowledged.
-    pub high_watermark: i64,
-    /// All records below belong to finished transactions.
-    pub last_stable_offset: i64,
-    /// The first offset that may be read.
-    pub log_start_offset: i64,
-    /// The records; `None` when there are none.
-    pub range: Option<FileRange>,
-    /// `None` for read_uncommitted.
-    pub aborted: Option<Vec<AbortedTransaction>>,
-}
-
-impl PartitionRead {
-    /// The offset below which this read saw everything that a consumer may see.
-    pub fn readable_end(&self, isolation: Isolation) -> i64 {
-        isolation.readable_end(self.high_watermark, self.last_stable_offset)
-    }
 }
 
 impl Partition {
@@ -258,6 +216,11 @@ impl Partition {
     /// Where the largest epoch up to `epoch` ends; `None` for one that is still to come.
     pub fn end_of_epoch(&self, epoch: i32) -> Option<EpochEnd> {
         self.reader().ok()?.end_of_epoch(epoch, self.log_end_offset())
+    }
+
+    /// How many transactions in it were aborted.
+    pub fn aborted_transactions(&self) -> usize {
+        self.reader().map_or(0, |reader| reader.aborted_transactions())
     }
 
     /// The producers that wrote here lately.

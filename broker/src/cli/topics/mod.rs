@@ -1,5 +1,7 @@
-//! `cutaway topics`: lists, creates, describes, alters and deletes topics of whichever broker `-b` names.
+//! `cutaway topics`: lists, creates, describes, alters and deletes topics of whichever broker `-b` names; `adopt` alone works
+//! on a folder.
 
+mod adopt;
 mod alter;
 mod create;
 mod delete;
@@ -35,6 +37,7 @@ pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
     let command = match command {
         None => TopicsCommand::List(ListOptions::default()),
         Some(TopicsCommand::Consume(named)) => return consume::run(named.into_options(broker, json)),
+        Some(TopicsCommand::Adopt(options)) => return adopt::run(&options, json),
         Some(TopicsCommand::Produce(named)) => return produce::run(named.into_options(broker, json)),
         Some(command) => command,
     };
@@ -46,7 +49,7 @@ pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
             TopicsCommand::Describe(options) => describe::run(&mut client, &options, json).await,
             TopicsCommand::Alter(options) => alter::run(&mut client, &options, json).await,
             TopicsCommand::Delete(options) => delete::run(&mut client, &options, json).await,
-            TopicsCommand::Consume(_) | TopicsCommand::Produce(_) => Ok(ExitCode::SUCCESS),
+            TopicsCommand::Adopt(_) | TopicsCommand::Consume(_) | TopicsCommand::Produce(_) => Ok(ExitCode::SUCCESS),
         }
     })
 }

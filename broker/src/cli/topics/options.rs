@@ -1,11 +1,23 @@
 //! What can be written after `cutaway topics`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use crate::cli::arguments::FolderOptions;
 use crate::cli::client::BrokerOptions;
 use crate::cli::consume::TopicConsumeOptions;
 use crate::cli::produce::TopicProduceOptions;
+
+const ADOPT_HELP: &str = "\
+Both brokers must be stopped. Every batch is checked on the way; either all topics are taken over or none, also when
+this command is killed. What brokers keep for themselves (__consumer_offsets and the like) is left out.
+
+Examples:
+  cutaway topics adopt /var/lib/kafka/data/orders-0 /var/lib/kafka/data/orders-1
+  cutaway topics adopt /var/lib/kafka/data --topic-config retention.ms=-1
+  cutaway                                    # serves them
+";
 
 /// Which broker, how to answer, and what to do.
 #[derive(Args, Clone, Debug)]
@@ -31,6 +43,9 @@ pub(crate) enum TopicsCommand {
     Describe(DescribeOptions),
     /// Add partitions to a topic, or change its settings.
     Alter(AlterOptions),
+    /// Take over topics that a real Kafka wrote, from its folders on disk.
+    #[command(after_help = ADOPT_HELP)]
+    Adopt(AdoptOptions),
     /// Delete topics with all their records.
     Delete(DeleteOptions),
     /// As `cutaway consume`.
@@ -94,6 +109,25 @@ pub(crate) struct AlterOptions {
     /// A setting that shall have its default again; may be given again.
     #[arg(long, alias = "delete-config", value_name = "KEY")]
     pub(crate) unset: Vec<String>,
+}
+
+/// What to take over.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AdoptOptions {
+    /// Folders of partitions, such as orders-0, or a broker's folder with such in it (its log.dirs). They are copied, and
+    /// only read.
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) folders: Vec<PathBuf>,
+    /// A setting for each of the topics; may be given again. Those that they had are in Kafka's metadata, which is not
+    /// read.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment)]
+    pub(crate) topic_config: Vec<(String, String)>,
+    /// End transactions that are still open by aborting them: nobody else will, and consumers with
+    /// isolation.level=read_committed get nothing behind the first one.
+    #[arg(long)]
+    pub(crate) abort_open_transactions: bool,
+    #[command(flatten)]
+    pub(crate) folder: FolderOptions,
 }
 
 /// What to delete.

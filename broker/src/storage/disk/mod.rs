@@ -26,6 +26,9 @@ use rustix::io::Errno;
 
 use super::{Error, Result};
 
+/// How much of a file is copied at a time.
+const COPY_BYTES: usize = 1024 * 1024;
+
 /// One broker's door to the file system; clones share its script.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -122,6 +125,22 @@ impl Disk {
         file.write_at(0, &[contents])
     }
 
+    /// Copies a file and makes the copy durable, though not its name.
+    pub fn copy(&self, from: &Path, to: &Path) -> Result<()> {
+        let mut source = File::open(from).map_err(Error::io("open", from))?;
+        let copy = self.open(to, true)?;
+        copy.set_len(0)?;
+        let (mut buffer, mut position) = (vec![0; COPY_BYTES], 0);
+        loop {
+            let count = io::Read::read(&mut source, &mut buffer).map_err(Error::io("read", from))?;
+            if count == 0 {
+                return copy.sync();
+            }
+            copy.write_at(position, &[&buffer[..count]])?;
+            position += count as u64;
+        }
+    }
+
     /// Renames a file or a folder.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.note(from, || Change::Rename(from.to_owned(), to.to_owned()))?;
@@ -168,8 +187,10 @@ impl Disk {
         Ok(names)
     }
 
-    /// Takes a file's exclusive lock (flock) without waiting; `None` while somebody else holds it. Makes the file if it is
-    /// not there.
+    /// Takes a file's exclusive lock without waiting; `None` while somebody else holds it. Makes the file if it is not there.
+    ///
+    /// There are two kinds, which do not know of each other: flock, which tells brokers of one process apart, and the one of
+    /// fcntl, which Java takes, and so Kafka.
     pub fn try_lock(&self, path: &Path) -> Result<Option<DiskFile>> {
         self.lock(path, true)
     }
@@ -181,9 +202,12 @@ impl Disk {
 
     fn lock(&self, path: &Path, create: bool) -> Result<Option<DiskFile>> {
         let file = self.open(path, create)?;
-        match rustix::fs::flock(file.descriptor()?, FlockOperation::NonBlockingLockExclusive) {
+        let (descriptor, exclusive) = (file.descriptor()?, FlockOperation::NonBlockingLockExclusive);
+        let taken =
+            rustix::fs::flock(descriptor, exclusive).and_then(|()| rustix::fs::fcntl_lock(descriptor, exclusive));
+        match taken {
             Ok(()) => Ok(Some(file)),
-            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
             Err(errno) => Err(Error::io("lock", path)(errno.into())),
         }
     }

@@ -33,6 +33,7 @@ use active::ActiveSegment;
 pub use crate::storage::leader_epochs::EpochEnd;
 pub use crate::storage::producers::ActiveProducer;
 pub use crate::storage::recovery::Finding;
+pub use crate::storage::recovery::folder::is_log_file;
 pub use flush::Flush;
 pub use options::{LogOptions, Opening};
 pub use reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
@@ -315,6 +316,14 @@ impl Log {
         if header.is_transactional() {
             self.reader.note_transaction(aborted, self.producers.first_open());
         }
+    }
+
+    /// Ends every open transaction with the marker of an abort, as their coordinator does when they last too long.
+    pub fn abort_open_transactions(&mut self, now_ms: TimestampMs) -> Result<()> {
+        for producer in self.active_producers().iter().filter(|producer| producer.transaction_first_offset >= 0) {
+            self.append(&Marker::abort(producer.id, producer.epoch, now_ms), now_ms)?;
+        }
+        Ok(())
     }
 
     fn repeated(&self, last_offset: i64, offset_delta: i32, timestamp: TimestampMs) -> Appended {

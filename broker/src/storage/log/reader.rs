@@ -130,6 +130,11 @@ impl LogReader {
         self.transactions().first_open
     }
 
+    /// How many transactions were aborted.
+    pub fn aborted_transactions(&self) -> usize {
+        self.transactions().aborted.len()
+    }
+
     /// The aborted transactions that reach into what was read of a segment, from `offset` to the byte `end`. How far that
     /// is in offsets is worked out as Kafka does, from the next index entry (`LogSegment.fetchUpperBoundOffset`).
     fn aborted_in(&self, segment: &Segment, offset: i64, end: u64) -> Result<Vec<AbortedTransaction>> {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::Finding;
 use crate::names::TopicId;
 use crate::storage::Result;
+use crate::storage::checkpoint::epochs::LEADER_EPOCH_FILE;
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::disk::Disk;
-use crate::storage::segment::{Segment, segment_file};
+use crate::storage::segment::{SEGMENT_FILES, Segment, segment_file};
 
 /// Removes what an interrupted operation left behind, and returns the names of all that counts.
 pub(in crate::storage) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
@@ -26,6 +27,14 @@ pub(in crate::storage) fn tidy(disk: &Disk, dir: &Path) -> Result<Vec<String>> {
         disk.remove_file(&dir.join(name))?;
     }
     Ok(names)
+}
+
+/// Whether a name is that of a file which belongs to a log, and not to an operation on it that did not finish.
+pub fn is_log_file(name: &str) -> bool {
+    let is_of_segment = SEGMENT_FILES.iter().any(|suffix| offset_of(name, &format!(".{suffix}")).is_some());
+    is_of_segment
+        || offset_of(name, ".snapshot").is_some()
+        || [LEADER_EPOCH_FILE, PARTITION_METADATA_FILE].contains(&name)
 }
 
 /// Offsets of the producer snapshots, ascending.

@@ -51,6 +51,11 @@ impl<const SIZE: usize> EntryFile<SIZE> {
         self.count() >= self.capacity
     }
 
+    /// The first entry.
+    pub(in crate::storage) fn first(&self) -> Result<Option<[u8; SIZE]>> {
+        if self.count() == 0 { Ok(None) } else { entry_at(&self.file, 0).map(Some) }
+    }
+
     /// The last entry.
     pub(in crate::storage) fn last(&self) -> Option<[u8; SIZE]> {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner)

@@ -44,9 +44,14 @@ impl OffsetIndex {
         Ok(found.map(|entry| self.decode(&entry)))
     }
 
-    /// The first entry for a batch that begins at or behind the byte `position`.
+    /// The first entry for a batch that begins at or behind the byte `position`. As Kafka's search has it, the very first
+    /// entry of all must lie behind it.
     pub(in crate::storage) fn first_from(&self, position: u64) -> Result<Option<IndexEntry>> {
-        let found = self.entries.first_not(|entry| u64::from(self.decode(entry).position) < position)?;
+        let first = self.entries.first()?;
+        let begins = |entry: &[u8; 8]| u64::from(self.decode(entry).position);
+        let found = self
+            .entries
+            .first_not(|entry| begins(entry) < position || (begins(entry) == position && Some(*entry) == first))?;
         Ok(found.map(|entry| self.decode(&entry)))
     }
 

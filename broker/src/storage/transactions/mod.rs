@@ -12,12 +12,16 @@ pub(super) mod index;
 
 use bytes::Bytes;
 
-use super::batch::{BatchHeader, crc_of};
+use super::batch::{BatchBuilder, BatchHeader, Compression, RecordBatch, crc_of};
 use super::record;
+use crate::clock::TimestampMs;
 
 /// What the records of a marker may take at most; those of Kafka take 11 bytes.
 const MAX_MARKER_BYTES: usize = 1024;
 
+const VERSION: [u8; 2] = 0i16.to_be_bytes();
+/// The epoch of a coordinator that there is none of.
+const NO_COORDINATOR: i32 = -1;
 const ABORT: [u8; 2] = 0i16.to_be_bytes();
 const COMMIT: [u8; 2] = 1i16.to_be_bytes();
 
@@ -47,6 +51,16 @@ impl Marker {
         };
         let coordinator_epoch = i32::from_be_bytes(*only.value?.get(2..)?.first_chunk()?);
         Some(Marker { is_abort, coordinator_epoch })
+    }
+
+    /// The batch of a marker that aborts a transaction, where no coordinator is there to write it.
+    pub(super) fn abort(producer_id: i64, producer_epoch: i16, now_ms: TimestampMs) -> RecordBatch {
+        let marker = BatchBuilder::new(Compression::None).from_producer(producer_id, producer_epoch, -1);
+        let mut marker = marker.transactional().control();
+        let key = [VERSION, ABORT].concat();
+        let value = [&VERSION[..], &NO_COORDINATOR.to_be_bytes()].concat();
+        marker.push(now_ms, Some(&key), Some(&value), &[]);
+        marker.build()
     }
 }
 

@@ -174,7 +174,7 @@ impl DataFolder {
         }
     }
 
-    fn check_vacant(&self, dir: &Path) -> Result<()> {
+    pub(super) fn check_vacant(&self, dir: &Path) -> Result<()> {
         if self.disk.exists(dir) {
             let occupied = "a folder of this name is there already; move it away, or restart the broker to serve it";
             return Err(Error::io("create", dir)(io::Error::other(occupied)));
@@ -182,7 +182,7 @@ impl DataFolder {
         Ok(())
     }
 
-    fn register(&self, topic: Topic, by: &Principal, automatically: bool) -> Arc<Topic> {
+    pub(super) fn register(&self, topic: Topic, by: &Principal, automatically: bool) -> Arc<Topic> {
         let topic = Arc::new(topic);
         self.registry.insert(&topic);
         self.upkeep.note_change();

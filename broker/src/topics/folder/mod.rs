@@ -16,6 +16,7 @@
 //! first with the state *creating*, *extending* or *deleting*, so that a crash leaves something that the next start
 //! recognises and finishes.
 
+mod adopt;
 mod alter;
 mod change;
 mod checkpoints;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use self::adopt::Adopted;
 pub(super) use self::change::remove_later;
 pub(super) use self::create::{Created, automatic};
 pub use self::open::LOCK_FILE;

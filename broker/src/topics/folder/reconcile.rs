@@ -199,6 +199,6 @@ fn loss_of_metadata(disk: &Disk, folder: &Path, topics: &[TopicRecord]) -> Strin
 }
 
 /// A stray folder `t-2000000000` must not make two thousand million empty ones.
-fn is_plausible(partition_count: i32, found: &BTreeMap<i32, PathBuf>) -> bool {
+pub(super) fn is_plausible(partition_count: i32, found: &BTreeMap<i32, PathBuf>) -> bool {
     usize::try_from(partition_count).is_ok_and(|count| count <= MAX_PARTITIONS && count <= found.len() * 2 + 100)
 }
