@@ -163,7 +163,7 @@ fn a_topic_of_kafka_with_transactions_is_served_as_kafka_served_it() -> anyhow::
     let mut client = Client::connect(broker.bootstrap())?;
     ensure!(client.produce("mixed", 0, Batch::default().bytes())?.error_code == 0, "a record is refused");
     let batch = &client.fetch_all_from("mixed", 0, 15)?[0];
-    let epochs = [12..16].map(|at| i32::from_be_bytes(batch[at].try_into().expect("four bytes")));
-    ensure!(epochs[0] > 0, "the leader epoch is {}", epochs[0]);
+    let epoch = i32::from_be_bytes(batch[12..16].try_into()?);
+    ensure!(epoch > 0, "the leader epoch is {epoch}");
     Ok(())
 }

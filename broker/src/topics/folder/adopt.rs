@@ -106,10 +106,12 @@ impl DataFolder {
                 let id = TopicPartition { topic: one.record.name.clone(), partition: number };
                 let dir = self.partition_dir(&id.topic, number);
                 self.check_vacant(&dir)?;
-                let (log, found) = match one.wanted.partitions.get(&number) {
-                    Some(source) => self.take_over_log(one, source, &dir)?,
-                    None => (self.empty_log(one, &dir)?, Vec::new()),
+                let made = match one.wanted.partitions.get(&number) {
+                    Some(source) => self.take_over_log(one, source, &dir),
+                    None => self.empty_log(one, &dir).map(|log| (log, Vec::new())),
                 };
+                // Until it says whose it is, nobody but us knows that this folder may be removed.
+                let (log, found) = made.inspect_err(|_| drop(self.disk.remove_dir_all(&dir)))?;
                 findings.extend(found.into_iter().map(|finding| (id.clone(), finding)));
                 partitions.push(Partition::new(id, log, &one.config, Arc::clone(&self.upkeep)));
             }
@@ -124,7 +126,6 @@ impl DataFolder {
     /// Copies one log, opens it as after a kill, so that every batch is checked, and makes it durable.
     fn take_over_log(&self, one: &Coming<'_>, source: &Source, dir: &Path) -> Result<(Log, Vec<Finding>)> {
         self.disk.create_dir_all(dir)?;
-        // From here on the folder says whose it is, and may be removed.
         identity::write_topic_id(&self.disk, &dir.join(PARTITION_METADATA_FILE), one.record.id)?;
         for name in source.files.iter().filter(|name| *name != PARTITION_METADATA_FILE) {
             self.disk.copy(&source.dir.join(name), &dir.join(name))?;

@@ -83,6 +83,11 @@ impl DataFolder {
 
     /// Removes a topic that is not there any more, or not yet; of one that was to be extended the new partitions alone.
     fn undo(&self, topic: &TopicRecord) -> Result<()> {
+        if self.metadata.is_shut() {
+            // Whether its last commit is on the disk is not known. The next start finds out, and needs the folders if it is.
+            let in_doubt = "whether it is there is known after a restart";
+            return Err(Error::io("undo what was begun in", &self.path)(std::io::Error::other(in_doubt)));
+        }
         match self.registry.get_by_id(topic.id) {
             Some(served) => {
                 self.remove_folders(topic, served.partition_count..topic.partition_count)?;

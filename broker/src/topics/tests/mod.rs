@@ -1,5 +1,6 @@
 //! Tests of the room: what is created, deleted and found again, and who waits for what.
 
+mod adopting;
 mod altering;
 mod crashing;
 mod creating;
