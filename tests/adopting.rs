@@ -167,3 +167,34 @@ fn a_topic_of_kafka_with_transactions_is_served_as_kafka_served_it() -> anyhow::
     ensure!(epoch > 0, "the leader epoch is {epoch}");
     Ok(())
 }
+
+#[test]
+fn the_command_tells_what_it_took_and_what_it_left() -> anyhow::Result<()> {
+    let folder = folders::in_memory();
+    let (theirs, ours) = (folder.path().join("theirs"), folder.path().join("ours"));
+    let mut broker = Broker::launch(Launch { folder: Some(theirs.clone()), ..Launch::default() })?;
+    let mut client = Client::connect(broker.bootstrap())?;
+    client.create_topic("orders", 2, &[])?;
+    client.produce("orders", 1, Batch::default().bytes())?;
+    let (from, to) = (theirs.to_string_lossy().into_owned(), ours.to_string_lossy().into_owned());
+    ensure!(refusal(&[&from, "--data", &to])?.contains("stop it first"), "a broker is running there");
+    broker.stop()?;
+    std::fs::create_dir(theirs.join("__consumer_offsets-0"))?;
+    let output = adopt(&[&from, "--data", &to, "--topic-config", "retention.ms=-1"])?;
+    let (told, printed) = (String::from_utf8(output.stderr)?, String::from_utf8(output.stdout)?);
+    ensure!(output.status.success(), "{told}");
+    ensure!(told.contains("__consumer_offsets is left out"), "{told}");
+    ensure!(told.contains(&format!("this serves them: cutaway --data {to}")), "{told}");
+    assert_eq!(
+        printed,
+        "orders  adopted, 2 partitions\n  orders-0  offsets 0 to 0, 0 bytes\n  orders-1  offsets 0 to 1, 70 bytes\n"
+    );
+    let again = refusal(&[&from, "--data", &to])?;
+    ensure!(again.contains("nothing was adopted: Topic 'orders' already exists."), "{again}");
+
+    let broker = Broker::launch(Launch { folder: Some(ours), ..Launch::default() })?;
+    ensure!(refusal(&[&from, "--data", &to])?.contains("a broker is running on"), "a broker is running here");
+    let mut client = Client::connect(broker.bootstrap())?;
+    ensure!(client.end_offset("orders", 1)? == Ok(1), "the record is not there");
+    Ok(())
+}

@@ -69,7 +69,7 @@ fn table(
         let here = match setting.effect {
             Effect::InForce => "in force".to_owned(),
             Effect::Unless(key) => format!("in force while `{key}` is not set"),
-            Effect::NotYet(feature) => format!("without effect until there is {feature}"),
+            Effect::NotYet(feature) => format!("no effect yet: it comes with {feature}"),
             Effect::Without(why) => format!("without effect: {why}"),
             Effect::Unused => "passed over".to_owned(),
         };

@@ -10,8 +10,9 @@ use crate::cli::consume::TopicConsumeOptions;
 use crate::cli::produce::TopicProduceOptions;
 
 const ADOPT_HELP: &str = "\
-Both brokers must be stopped. Every batch is checked on the way; either all topics are taken over or none, also when
-this command is killed. What brokers keep for themselves (__consumer_offsets and the like) is left out.
+Both brokers must be stopped. Every batch is checked on the way. All topics are
+taken over or none, also when this command is killed. What brokers keep for
+themselves (__consumer_offsets and the like) is left out.
 
 Examples:
   cutaway topics adopt /var/lib/kafka/data/orders-0 /var/lib/kafka/data/orders-1
