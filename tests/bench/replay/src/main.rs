@@ -1,12 +1,13 @@
 //! `cutaway-bench` measures a broker from outside, over the wire and nothing else, so that it treats every broker alike.
 //! `tests/bench/run` calls it; what it measures, and why so, stands in `docs/performance.md`.
 //!
-//! It is not a Kafka client: it knows five requests at one version each, talks to one broker, and stops at the first
+//! It is not a Kafka client: it knows six requests at one version each, talks to one broker, and stops at the first
 //! error it is answered.
 
 mod batch;
 mod fetch;
 mod latency;
+mod many;
 mod produce;
 mod start;
 mod table;
@@ -44,6 +45,8 @@ enum Command {
     },
     /// Create a topic of one partition and wait until it can be read.
     CreateTopic { address: SocketAddr, topic: String },
+    /// Create many topics over one connection and ask for them all; print seconds, and milliseconds of Metadata.
+    ManyTopics(many::Plan),
     /// Append the same batch again and again, acks=all, and print MB/s.
     Produce(produce::Plan),
     /// Read a partition from its first record to its end, and print MB/s.
@@ -66,6 +69,7 @@ fn main() -> Result<()> {
         Command::FreePort => println!("{}", start::free_port()?),
         Command::Start { address, log, command } => start::run(address, &log, &command)?,
         Command::CreateTopic { address, topic } => topic::create(address, &topic)?,
+        Command::ManyTopics(plan) => println!("{}", many::run(&plan)?),
         Command::Produce(plan) => println!("{:.1}", produce::run(&plan)?),
         Command::Fetch(plan) => println!("{:.1}", fetch::run(&plan)?),
         Command::ProduceLatency(plan) => println!("{}", latency::produce(&plan)?),

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::wire::{Connection, Request, RequestKind};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Short against every start that is measured, long enough to leave the processor to the broker.
 const PAUSE: Duration = Duration::from_micros(200);
 

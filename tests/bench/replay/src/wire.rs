@@ -17,6 +17,8 @@ pub(crate) enum RequestKind {
     Fetch,
     /// ListOffsets v1.
     ListOffsets,
+    /// Metadata v1.
+    Metadata,
     /// ApiVersions v0.
     ApiVersions,
     /// CreateTopics v2.
@@ -29,6 +31,7 @@ impl RequestKind {
             RequestKind::Produce => (0, 7),
             RequestKind::Fetch => (1, 11),
             RequestKind::ListOffsets => (2, 1),
+            RequestKind::Metadata => (3, 1),
             RequestKind::ApiVersions => (18, 0),
             RequestKind::CreateTopics => (19, 2),
         }
