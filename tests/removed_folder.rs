@@ -20,6 +20,8 @@ fn a_folder_removed_under_the_broker_is_noticed_and_not_begun_anew() -> anyhow::
     fs::remove_dir_all(broker.data_dir())?;
     client.produce("before", 0, Batch::default().bytes())?;
     patience::until("the log tells it", || Ok(broker.log().contains(GONE)))?;
+    let refused = client.produce("before", 0, Batch::default().bytes())?.error_code;
+    ensure!(refused == KAFKA_STORAGE_ERROR, "a record is taken that no start will find: error {refused}");
     let code = client.create_topic("after", 1, &[])?;
     ensure!(code == KAFKA_STORAGE_ERROR, "a topic is made in a folder that is gone: error {code}");
     let status = broker.stop()?;

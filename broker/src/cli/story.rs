@@ -94,7 +94,7 @@ impl Story {
                 Some(format!("topic {topic} extended to {partitions} partitions by {by}"))
             }
             Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
-            Event::SettingsAltered { of, by } => Some(format!("settings of {of} altered by {by}")),
+            Event::SettingsAltered { of, keys, by } => Some(format!("{} of {of} altered by {by}", keys.join(", "))),
             Event::FirstRecord { topic, partition, offset, file, position, client_id } => Some(format!(
                 "first record of {topic}-{partition} from {client_id}: offset {offset}, {} at byte {position}",
                 file.display()

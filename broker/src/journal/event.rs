@@ -75,6 +75,8 @@ pub enum Event {
     SettingsAltered {
         /// Whose: a topic, this broker, or all brokers.
         of: String,
+        /// Which settings, by their keys.
+        keys: Vec<String>,
         /// The principal that asked.
         by: String,
     },
@@ -133,7 +135,9 @@ impl Event {
             Event::TopicCreated { topic, topic_id, by, .. }
             | Event::TopicExtended { topic, topic_id, by, .. }
             | Event::TopicDeleted { topic, topic_id, by } => topic.len() + topic_id.len() + by.len(),
-            Event::SettingsAltered { of, by } => of.len() + by.len(),
+            Event::SettingsAltered { of, keys, by } => {
+                of.len() + by.len() + keys.iter().map(|key| size_of::<String>() + key.len()).sum::<usize>()
+            }
             Event::FirstRecord { topic, file, client_id, .. } => topic.len() + file.as_os_str().len() + client_id.len(),
             Event::RecoveryFound { topic, file, sentence, .. } => topic.len() + file.as_os_str().len() + sentence.len(),
         };

@@ -373,9 +373,15 @@ fn write_checkpoints_after_changes(folder: &Arc<DataFolder>) -> AbortHandle {
             upkeep.change().await;
             upkeep.clock.sleep(interval).await;
             let Some(folder) = folder.upgrade() else { return };
-            let written = tokio::task::spawn_blocking(move || folder.write_checkpoints()).await;
+            let writing = Arc::clone(&folder);
+            let written = tokio::task::spawn_blocking(move || writing.write_checkpoints()).await;
             if let Ok(Err(error)) = written {
                 tracing::warn!("the checkpoints are not up to date, so that recovery may take longer: {error}");
+                // What they do not tell yet is told at the next try, if there will be one.
+                if folder.check_in_place().is_err() {
+                    return;
+                }
+                upkeep.note_change();
             }
         }
     });

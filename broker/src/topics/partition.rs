@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use tokio::task::JoinError;
+
 use super::FetchWaiter;
 use super::flush::{FlushRules, Flushes};
 use super::isolation::{Isolation, PartitionRead};
@@ -165,6 +167,7 @@ impl Partition {
 
     /// Appends, waits for the flush when the settings ask for one, publishes the readable end, wakes fetches.
     pub async fn append(&self, batch: &RecordBatch) -> Result<Appended> {
+        self.count_the_start().await?;
         let (appended, awaited) = self.append_in_place(batch)?;
         if let Some(end_offset) = awaited {
             self.usable()?.flushes.reached(end_offset).await?;
@@ -299,7 +302,6 @@ impl Partition {
 
     /// The part of an append that needs the lock. Also returns the offset that a flush must reach before the answer.
     fn append_in_place(&self, batch: &RecordBatch) -> Result<(Appended, Option<i64>)> {
-        self.upkeep.run.count()?;
         let mut writer = self.writer()?;
         if writer.stopped {
             return Err(Error::Poisoned { path: writer.log.dir().to_owned(), why: "the broker is stopping".into() });
@@ -316,14 +318,27 @@ impl Partition {
         Ok((appended, must_wait.then_some(end_offset)))
     }
 
+    /// Before the first append after a start on a full disk; see [`Run`](super::run::Run).
+    async fn count_the_start(&self) -> Result<()> {
+        if self.upkeep.run.is_counted() {
+            return Ok(());
+        }
+        let upkeep = Arc::clone(&self.upkeep);
+        let outcome = self.upkeep.runtime.spawn_blocking(move || upkeep.run.count()).await;
+        outcome.unwrap_or_else(|broken| Err(self.interrupted_by(broken, "count a start for")))
+    }
+
     async fn search(
         &self,
         search: impl FnOnce(&LogReader) -> Result<Option<TimestampOffset>> + Send + 'static,
     ) -> Result<Option<TimestampOffset>> {
         let reader = Arc::clone(self.reader()?);
         let outcome = self.upkeep.runtime.spawn_blocking(move || search(&reader)).await;
-        let path = PathBuf::from(self.id.to_string());
-        outcome.unwrap_or_else(|broken| Err(Error::io("search", &path)(io::Error::other(broken))))
+        outcome.unwrap_or_else(|broken| Err(self.interrupted_by(broken, "search")))
+    }
+
+    fn interrupted_by(&self, broken: JoinError, action: &'static str) -> Error {
+        Error::io(action, Path::new(&self.id.to_string()))(io::Error::other(broken))
     }
 
     fn readable_end(&self, isolation: Isolation) -> i64 {

@@ -39,13 +39,18 @@ impl Run {
         }
     }
 
+    /// Whether the metadata tells of it.
+    pub(super) fn is_counted(&self) -> bool {
+        self.is_counted.load(Ordering::Acquire)
+    }
+
     /// Must come before anything is written under the number. Blocks, if the disk was full at the start.
     pub(super) fn count(&self) -> Result<()> {
-        if self.is_counted.load(Ordering::Acquire) {
+        if self.is_counted() {
             return Ok(());
         }
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.is_counted.load(Ordering::Acquire) {
+        if !self.is_counted() {
             let Some(metadata) = self.metadata.upgrade() else {
                 let closed = std::io::Error::other("the data folder was closed");
                 return Err(Error::io("count a start in", Path::new(METADATA_FILE))(closed));

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::absent_is_fine;
 
@@ -32,7 +32,7 @@ pub enum Change {
     RemoveDir(PathBuf),
 }
 
-type Fault = Box<dyn Fn(&Change) -> Option<io::Error> + Send>;
+type Fault = Arc<dyn Fn(&Change) -> Option<io::Error> + Send + Sync>;
 
 /// A recording, and the rule by which changes fail.
 #[derive(Default)]
@@ -49,8 +49,8 @@ impl std::fmt::Debug for Script {
 
 impl Script {
     /// Lets changes fail for which `fault` returns an error; they do not happen then.
-    pub fn fail_when(&self, fault: impl Fn(&Change) -> Option<io::Error> + Send + 'static) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(fault));
+    pub fn fail_when(&self, fault: impl Fn(&Change) -> Option<io::Error> + Send + Sync + 'static) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fault));
     }
 
     /// Lets everything succeed again.
@@ -77,9 +77,9 @@ impl Script {
     }
 
     pub(super) fn note(&self, change: Change) -> io::Result<()> {
-        if let Some(fault) = &*self.fault.lock().unwrap_or_else(PoisonError::into_inner)
-            && let Some(error) = fault(&change)
-        {
+        // Asked without the lock: a fault may take its time while other changes go on.
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(error) = fault.and_then(|fault| fault(&change)) {
             return Err(error);
         }
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);

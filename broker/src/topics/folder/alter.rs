@@ -1,7 +1,7 @@
 //! Alters settings of topics and of the broker while it runs: one commit to the metadata, then everything that obeys
 //! the settings is told. A crash leaves them as they were before or as they are after.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{DataFolder, log_options};
@@ -41,10 +41,11 @@ impl DataFolder {
         // The metadata must not call live what an extension left half done.
         self.finish_namesakes(&mut changes, &topic.name)?;
         let mut record = topic.record(TopicState::Live);
+        let keys = changed_keys(&topic.overrides, &altered);
         record.overrides = altered;
         self.metadata.put_topic(&record)?;
         self.put_in_force(&topic, record.overrides, topic_config, &config);
-        self.journal.record(|| Event::SettingsAltered { of: format!("topic {name}"), by: by.to_string() });
+        self.journal.record(|| Event::SettingsAltered { of: format!("topic {name}"), keys, by: by.to_string() });
         Ok(())
     }
 
@@ -65,7 +66,12 @@ impl DataFolder {
         if validate_only {
             return Ok(());
         }
-        self.metadata.put_altered(scope, &config.settings.altered(scope))?;
+        let (before, after) = (self.config.now().settings.altered(scope), config.settings.altered(scope));
+        let keys = changed_keys(&before, &after);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.metadata.put_altered(scope, &after)?;
         self.config.replace(Arc::clone(&config));
         for topic in self.registry.list() {
             // What the topic sets itself was looked at when it was opened.
@@ -76,7 +82,7 @@ impl DataFolder {
             Scope::Cluster => "all brokers".to_owned(),
             Scope::Broker => format!("broker {}", config.node_id),
         };
-        self.journal.record(|| Event::SettingsAltered { of, by: by.to_string() });
+        self.journal.record(|| Event::SettingsAltered { of, keys, by: by.to_string() });
         Ok(())
     }
 
@@ -93,4 +99,10 @@ impl DataFolder {
         }
         self.registry.replace(&Arc::new(topic.with_settings(overrides, topic_config)));
     }
+}
+
+/// The keys whose values differ, or that only one of the two has.
+fn changed_keys(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter().filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
 }

@@ -89,9 +89,10 @@ impl DataFolder {
         &self.path
     }
 
-    /// Writes those checkpoints that changed since they were last written.
+    /// Writes those checkpoints that changed since they were last written. A folder that is gone takes no more records: as
+    /// Kafka does with a log dir that failed, it is given up.
     pub(super) fn write_checkpoints(&self) -> Result<()> {
-        self.check_in_place()?;
+        self.check_in_place().inspect_err(|gone| self.give_up(gone))?;
         let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
         self.upkeep.forget_changes();
         checkpoints.write(&self.disk, &self.path, &self.registry.list())
@@ -117,13 +118,20 @@ impl DataFolder {
 
     /// Fails when somebody has removed the folder under the broker: open files go on to take records, but no start will
     /// find them, and what is made now would be the beginning of another folder.
-    fn check_in_place(&self) -> Result<()> {
+    pub(super) fn check_in_place(&self) -> Result<()> {
         if self.lock.is_in_place() {
             return Ok(());
         }
         let gone = "it was removed or replaced while the broker runs, and what is written now is lost when it stops: \
                     restart it";
         Err(refused(&self.path, gone))
+    }
+
+    /// Refuses appends to every log until a restart.
+    fn give_up(&self, gone: &Error) {
+        let topics = self.registry.list();
+        let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+        partitions.for_each(|partition| partition.refuse_appends(&gone.to_string()));
     }
 
     /// How much room there is.

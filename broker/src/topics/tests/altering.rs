@@ -162,6 +162,27 @@ async fn validating_changes_nothing_and_neither_does_a_refusal() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_neither_written_nor_told() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    create(&topics, "t", 1).await;
+    alter(&topics, "t", "retention.ms", "5").await;
+    alter_broker(&topics, Scope::Cluster, "log.retention.ms", "6").await;
+    let told = || -> Vec<Event> {
+        let events = bench.journal.recent().into_iter().map(|entry| entry.event.clone());
+        events.filter(|event| matches!(event, Event::SettingsAltered { .. })).collect()
+    };
+    let before = (bench.script.changes().len(), told().len());
+    alter(&topics, "t", "retention.ms", "5").await;
+    alter_broker(&topics, Scope::Cluster, "log.retention.ms", "6").await;
+    assert_eq!((bench.script.changes().len(), told().len()), before);
+    let [Event::SettingsAltered { keys: first, .. }, Event::SettingsAltered { keys: second, .. }] = &told()[..] else {
+        panic!("{:?}", told())
+    };
+    assert_eq!((first[0].as_str(), second[0].as_str()), ("retention.ms", "log.retention.ms"));
+}
+
+#[tokio::test]
 async fn alterations_that_no_longer_fit_the_file_are_passed_over() {
     let bench = Bench::new();
     let topics = bench.topics();

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
+use std::sync::atomic::AtomicUsize;
 
 /// A topic whose every record must reach the disk.
 async fn durable(topics: &Topics) -> Arc<Topic> {
@@ -162,6 +163,69 @@ async fn checkpoints_follow_by_themselves() {
     while bench.file("replication-offset-checkpoint") != "0\n1\nt 0 1\n" {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn checkpoints_follow_again_and_after_a_failure() {
+    let bench = Bench::new().with("log.flush.offset.checkpoint.interval.ms", "0");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let is_checkpoint =
+        |change: &Change| matches!(change, Change::Rename(_, to) if to.ends_with("replication-offset-checkpoint"));
+    for end in 1..=3 {
+        let failures = Arc::new(AtomicUsize::new(0));
+        if end == 3 {
+            let failures = Arc::clone(&failures);
+            bench.script.fail_when(move |change| {
+                is_checkpoint(change).then(|| {
+                    failures.fetch_add(1, Ordering::SeqCst);
+                    io::Error::from_raw_os_error(28)
+                })
+            });
+        }
+        topic.partitions[0].append(&batch("x")).await.expect("appended");
+        if end == 3 {
+            until(|| failures.load(Ordering::SeqCst) > 1).await;
+            bench.script.heal();
+        }
+        let told = format!("0\n1\nt 0 {end}\n");
+        until(|| bench.file("replication-offset-checkpoint") == told).await;
+    }
+}
+
+/// The timer goes off for a record that came while an earlier one is being flushed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_that_meets_a_running_flush_has_it_go_once_more() {
+    let bench = Bench::new().with("log.flush.interval.ms", "1");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let partition = Arc::clone(&topic.partitions[0]);
+    let ((is_held, held), (release, released)) = (mpsc::channel(), mpsc::channel::<()>());
+    let (is_held, released) = (std::sync::Mutex::new(is_held), std::sync::Mutex::new(released));
+    bench.script.fail_when(move |change| {
+        if matches!(change, Change::Sync(path) if path.extension().is_some_and(|suffix| suffix == "log")) {
+            // Only the first flush is held: afterwards the sender is gone, and nobody waits.
+            let _ = is_held.lock().expect("nobody panicked").send(());
+            let _ = released.lock().expect("nobody panicked").recv();
+        }
+        None
+    });
+    partition.append(&batch("x")).await.expect("appended");
+    held.recv().expect("a flush has begun");
+    partition.append(&batch("y")).await.expect("appended");
+    until(|| partition.writer().expect("usable").flush_again).await;
+    drop(release);
+    until(|| partition.recovery_point() == Some(2)).await;
+}
+
+/// Waits for what comes by itself.
+async fn until(is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it never came");
 }
 
 /// Two threads for what blocks: if those who wait for a change took them, nothing could be flushed meanwhile.
