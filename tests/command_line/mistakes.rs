@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use cutaway_tests::folders;
 
 use super::cutaway;
@@ -38,7 +38,7 @@ fn what_cannot_start_says_what_to_change() -> anyhow::Result<()> {
         (&["--port", "0", "--data", &below], FAILED, "choose another folder with --data (log.dirs)"),
         (&["--port", "0", "--data", ""], USAGE, "a value is required for '--data <DIR>'"),
         (&["--temp", "--config", &folder_as_config], USAGE, "--config: cannot read"),
-        (&["--temp", "--config", "/no/such/file"], USAGE, "--config: cannot read /no/such/file: No such file"),
+        (&["--temp", "--config", "/no/such/file"], USAGE, "--config: cannot open /no/such/file: No such file"),
         (&["--temp", "--config", &file], USAGE, "file line 1: is not a line of a properties file"),
         (&["--temp", "--override", "log.segment.bytes"], USAGE, "must be KEY=VALUE"),
         (&["--temp", "--override", "=1"], USAGE, "must be KEY=VALUE"),
@@ -88,5 +88,32 @@ fn a_folder_may_have_any_name() -> anyhow::Result<()> {
         ensure!(stopped.status.success(), "{name}: {stop}: {}", told(&stopped).1);
         ensure!(folder.path().join(name).join("meta.properties").exists(), "{name}: the data is elsewhere");
     }
+    Ok(())
+}
+
+#[test]
+fn a_settings_file_without_an_end_is_refused() -> anyhow::Result<()> {
+    let (code, text) = told(&cutaway(&["--temp", "--port", "0", "--config", "/dev/zero"])?.output()?);
+    ensure!(code == Some(USAGE) && text.contains("/dev/zero is larger than 1048576 bytes"), "{code:?}: {text}");
+    Ok(())
+}
+
+#[test]
+fn a_broker_in_the_background_logs_its_life_and_is_named_when_it_is_suspended() -> anyhow::Result<()> {
+    let folder = folders::in_memory();
+    let started = cutaway(&["--detach", "--port", "0", "--data"])?.arg(folder.path()).output()?;
+    ensure!(started.status.success(), "{}", told(&started).1);
+    let status = cutaway(&["status", "--json", "--data"])?.arg(folder.path()).output()?;
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout)?;
+    let pid = status["pid"].as_i64().context("a process")?;
+    let process = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("a process")?;
+    rustix::process::kill_process(process, rustix::process::Signal::STOP)?;
+    let (code, text) = told(&cutaway(&["status", "--data"])?.arg(folder.path()).output()?);
+    rustix::process::kill_process(process, rustix::process::Signal::CONT)?;
+    let stopped = cutaway(&["stop", "--data"])?.arg(folder.path()).output()?;
+    ensure!(stopped.status.success(), "{}", told(&stopped).1);
+    ensure!(code == Some(1) && text.contains(&format!("kill -CONT {pid}")), "{code:?}: {text}");
+    let log = std::fs::read_to_string(folder.path().join("cutaway.log"))?;
+    ensure!(log.contains(" serves 127.0.0.1:") && log.trim_end().ends_with("stopped"), "{log}");
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! What can be written on the command line, and which settings come of it.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use cutaway::config::limits::SETTINGS_FILE_BYTES;
 use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
@@ -269,8 +271,16 @@ fn with_names(listen: &str) -> String {
 
 /// A settings file that cannot be read is a mistake in the settings, like what stands in it.
 fn read(file: &Path) -> Result<Vec<u8>, SettingsError> {
-    let text = Disk::default().read(file);
-    text.map_err(|error| SettingsError { sentences: vec![format!("--config: {error}")] })
+    let refuse = |why: String| SettingsError { sentences: vec![format!("--config: {why}")] };
+    let opened = Disk::default().open_to_read(file).map_err(|error| refuse(error.to_string()))?;
+    let mut text = Vec::new();
+    let read = opened.take(SETTINGS_FILE_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|error| refuse(format!("cannot read {}: {error}", file.display())))?;
+    if text.len() as u64 > SETTINGS_FILE_BYTES {
+        let shown = file.display();
+        return Err(refuse(format!("{shown} is larger than {SETTINGS_FILE_BYTES} bytes; no file of settings is")));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -350,7 +360,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_a_sentence() {
         let sentence = config(&["--config", "/no/such/file"]).expect_err("missing").to_string();
-        assert!(sentence.starts_with("--config: cannot read /no/such/file: "), "{sentence}");
+        assert!(sentence.starts_with("--config: cannot open /no/such/file: "), "{sentence}");
     }
 
     #[test]

@@ -38,12 +38,22 @@ async fn ask(method: Method, path: &str, folder: &Path) -> anyhow::Result<Option
         }
         Err(_) => return Ok(None),
     };
+    let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let (clock, limit) = (Clock::system(), Duration::from_millis(CONTROL_TIMEOUT_MS));
     let answer = tokio::select! {
         answer = converse(method, path, TokioIo::new(stream)) => answer,
-        () = clock.sleep(limit) => bail!("the broker on {} did not answer in {limit:?}", folder.display()),
+        () = clock.sleep(limit) => bail!("{}", silent(folder, limit, process)),
     };
     answer.map(Some).with_context(|| format!("the broker on {} broke off its answer", folder.display()))
+}
+
+/// The kernel knows whose socket it is, also when that process does not answer.
+fn silent(folder: &Path, limit: Duration, process: Option<i32>) -> String {
+    let (shown, told) = (folder.display(), process.map_or(String::new(), |pid| format!(", process {pid},")));
+    let advice = process.map_or(String::new(), |pid| {
+        format!("; if it was suspended (Ctrl-Z, SIGSTOP), this lets it go on: kill -CONT {pid}")
+    });
+    format!("the broker on {shown}{told} did not answer in {limit:?}{advice}")
 }
 
 async fn converse(

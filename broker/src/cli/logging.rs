@@ -25,6 +25,8 @@ use super::pace::{Pace, Verdict};
 /// Sets up logging for this process.
 pub(crate) fn start(options: &StartOptions) {
     let default = match options.verbose {
+        // Nobody looks on, so the log tells of starts and stops, too.
+        0 if options.detached => "warn,cutaway=info",
         0 => "warn",
         1 => "debug",
         _ => "trace",

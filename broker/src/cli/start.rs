@@ -106,6 +106,7 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
     if options.detached {
         detach::write_to_log(&folder)?;
     }
+    tracing::info!("cutaway {} serves {} from {}", env!("CARGO_PKG_VERSION"), broker.address(), folder.display());
     let story = is_told(options).then(|| tokio::spawn(story::tell(broker.journal().clone())));
     tokio::select! {
         _ = stops.next() => {}
@@ -123,6 +124,7 @@ async fn serve(config: BrokerConfig, options: &StartOptions) -> anyhow::Result<E
         story.abort();
     }
     outcome.context("the broker stopped, but not in good order")?;
+    tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -37,11 +37,16 @@ pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until nobody holds the folder, or there is no folder any more (`--temp`).
+/// Waits until nobody holds the folder, or there is no folder any more (`--temp`): of one that is being removed the lock
+/// may go first.
 async fn released(folder: &Path, clock: &Clock) {
     let disk = Disk::default();
     let lock = folder.join(LOCK_FILE);
-    while disk.exists(&lock) && !matches!(disk.try_lock_existing(&lock), Ok(Some(_)) | Err(_)) {
+    let is_held = || match disk.exists(&lock) {
+        true => matches!(disk.try_lock_existing(&lock), Ok(None)),
+        false => disk.exists(folder),
+    };
+    while is_held() {
         clock.sleep(LOOK_AGAIN).await;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue;
 use super::definition::Definition;
+use super::limits::MAX_PARTITIONS;
 use super::listener::{self, Listener, ListenerSettings, Listeners};
 use super::settings::{Entry, Origin, Settings, SettingsError};
 use super::topic_config::TopicConfig;
@@ -64,12 +65,36 @@ impl Default for BrokerConfig {
     }
 }
 
+impl BrokerConfig {
+    /// What is legal, and will surprise whoever set it once clients come.
+    fn consequences(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if usize::try_from(self.num_partitions).map_or(true, |count| count > MAX_PARTITIONS) {
+            let count = self.num_partitions;
+            notes.push(format!(
+                "num.partitions={count} is more than one broker takes ({MAX_PARTITIONS}), so topics must say how many they want"
+            ));
+        }
+        if self.default_replication_factor != 1 {
+            let factor = self.default_replication_factor;
+            notes.push(format!(
+                "default.replication.factor={factor} cannot be had on one node, so topics are only created with a factor of 1 of their own"
+            ));
+        }
+        if self.max_connections == 0 {
+            notes.push("max.connections=0 would keep everybody out; one client at a time is let in".to_owned());
+        }
+        notes
+    }
+}
+
 impl Settings {
     /// Reads every setting; the error holds a sentence for each that cannot be used.
     pub fn resolve(&self) -> Result<BrokerConfig, SettingsError> {
         let mut config = self.resolve_without_notes()?;
         let mut notes = self.notes();
         notes.append(&mut config.notes);
+        notes.extend(config.consequences());
         Ok(BrokerConfig { notes, ..config })
     }
 

@@ -64,6 +64,9 @@ pub const BACKGROUND_FLUSHES: usize = 16;
 /// How many threads open and close logs; more would only queue before the disk.
 pub const LOG_THREADS: usize = 8;
 
+/// No file of settings is larger; what is may be a device or a log that was named by mistake.
+pub const SETTINGS_FILE_BYTES: u64 = 1024 * 1024;
+
 /// `recovery-findings.txt` is begun anew above this size; the one before is kept as `.old`.
 pub const FINDINGS_FILE_BYTES: usize = 1024 * 1024;
 

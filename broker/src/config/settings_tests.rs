@@ -306,3 +306,19 @@ fn passwords_are_not_shown() {
     let entry = &file("ssl.keystore.password=secret").synonyms("ssl.keystore.password")[0];
     assert_eq!(entry.to_string(), "ssl.keystore.password=[hidden] (server.properties line 1)");
 }
+
+#[test]
+fn what_will_surprise_once_clients_come_is_noted_at_the_start() {
+    for (key, value, told) in [
+        ("num.partitions", "1000000", "more than one broker takes (10000)"),
+        ("default.replication.factor", "3", "cannot be had on one node"),
+        ("max.connections", "0", "one client at a time"),
+    ] {
+        let notes = Settings::default().with(key, value).resolve().expect("legal").notes;
+        assert!(
+            notes.iter().any(|note| note.starts_with(&format!("{key}={value} ")) && note.contains(told)),
+            "{notes:?}"
+        );
+    }
+    assert_eq!(Settings::default().resolve().expect("legal").notes, Vec::<String>::new());
+}
