@@ -168,7 +168,7 @@ fn exit_codes_and_sentences_are_those_of_shells() -> anyhow::Result<()> {
         (&["--"], 2, "there is no command to run"),
         (&["--port", "1", "true"], 2, "unexpected argument '--port'"),
         (&["--override", "num.partitions=x", "true"], 2, "must be a whole number of at least 1"),
-        (&["--config", "/no/such/file", "true"], 2, "--config: cannot read /no/such/file"),
+        (&["--config", "/no/such/file", "true"], 2, "--config: cannot open /no/such/file"),
         (&["--override", "num.partition=3", "true"], 0, "did you mean num.partitions?"),
     ] {
         let output = place.output(&[&["run"], arguments].concat())?;
