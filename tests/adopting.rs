@@ -189,6 +189,8 @@ fn the_command_tells_what_it_took_and_what_it_left() -> anyhow::Result<()> {
         printed,
         "orders  adopted, 2 partitions\n  orders-0  offsets 0 to 0, 0 bytes\n  orders-1  offsets 0 to 1, 70 bytes\n"
     );
+    let own = refusal(&[&to, "--data", &to])?;
+    ensure!(own.contains("is the data folder itself"), "{own}");
     let again = refusal(&[&from, "--data", &to])?;
     ensure!(again.contains("nothing was adopted: Topic 'orders' already exists."), "{again}");
 

@@ -280,6 +280,7 @@ impl Bench {
         self.script.fail_when(move |change| {
             let hit = match (what.as_str(), change) {
                 ("write", Change::Write(path, ..)) => path.extension().is_some_and(|suffix| suffix == "log"),
+                ("txnindex", Change::Rename(_, path)) => path.extension().is_some_and(|suffix| suffix == "txnindex"),
                 ("cut", Change::SetLen(..) | Change::Write(..)) | ("sync", Change::Sync(_)) => true,
                 _ => false,
             };

@@ -7,27 +7,23 @@
 //! [`crate::topics`]; what its errors are called on the wire stands in `errors.rs` alone.
 
 mod access;
-mod alter_configs;
 mod api_versions;
 mod apis;
 mod call;
 mod cluster;
+mod configs;
 mod context;
-mod describe_configs;
 mod epochs;
 mod errors;
 mod fetch;
 mod find_coordinator;
 mod hurry;
-mod incremental_alter_configs;
 mod init_producer_id;
-mod list_config_resources;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
-mod settings;
 mod topics;
 mod transactions;
 
@@ -50,8 +46,6 @@ pub use hurry::Hurry;
 mod administration_tests;
 #[cfg(test)]
 mod oddities_tests;
-#[cfg(test)]
-mod settings_tests;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -118,17 +112,11 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(context, head.decode(body)?, version)),
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
         ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
-        ApiKey::DescribeConfigs => {
-            head.encode(&describe_configs::handle(core, context, &head.decode(body)?, version).await?)
-        }
-        ApiKey::AlterConfigs => head.encode(&alter_configs::handle(core, context, &head.decode(body)?).await),
-        ApiKey::IncrementalAlterConfigs => {
-            head.encode(&incremental_alter_configs::handle(core, context, &head.decode(body)?).await)
-        }
-        ApiKey::ListConfigResources => {
-            head.encode(&list_config_resources::handle(core, context, &head.decode(body)?, version))
-        }
         ApiKey::OffsetForLeaderEpoch => head.encode(&offset_for_leader_epoch::handle(core, head.decode(body)?)),
+        ApiKey::DescribeConfigs
+        | ApiKey::AlterConfigs
+        | ApiKey::IncrementalAlterConfigs
+        | ApiKey::ListConfigResources => configs::answer(core, context, api.key, head, body).await,
         ApiKey::CreateTopics
         | ApiKey::DeleteTopics
         | ApiKey::CreatePartitions

@@ -221,7 +221,7 @@ async fn converse(core: &Core, api: &Api, version: i16, id: Uuid) {
                 ask(core, &request, version).await;
                 ask(core, &request.with_transactional_id(Some(wire("some").0.into())), version).await;
             }
-            key if settings_tests::converse(core, key, version, name).await => {}
+            key if configs::tests::converse(core, key, version, name).await => {}
             other => administration_tests::converse(core, other, version, name).await,
         }
     }

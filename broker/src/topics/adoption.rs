@@ -1,7 +1,7 @@
 //! Topics that another broker wrote: what there is of them in its folders, and whether it can be taken over.
 //!
-//! Looking changes nothing. The folders' broker must be stopped, because Kafka and Cutaway alike write indexes, snapshots
-//! and checkpoints to the end only then; its lock says whether it is, and is held as long as the [`Offer`] lives.
+//! Looking changes nothing. The folders' broker must not run, or files would change while they are copied: its lock says
+//! whether it does, and is shared as long as the [`Offer`] lives. How it ended does not matter, since every batch is checked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::names::{TopicId, TopicName, TopicPartition};
 use crate::storage::Result;
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::checkpoint::offsets::{self, LOG_START_FILE};
-use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::disk::{Disk, SharedLock};
 use crate::storage::log::is_log_file;
 
 /// Topics that a broker keeps for itself. What they say holds for that broker alone.
@@ -26,7 +26,7 @@ pub struct Offer {
     /// Topics that were left out, because a broker keeps them for itself.
     pub internal: Vec<TopicName>,
     /// Keeps the brokers of these folders from being started meanwhile.
-    _locks: Vec<DiskFile>,
+    _locks: Vec<SharedLock>,
 }
 
 /// One topic to take over.
@@ -130,11 +130,17 @@ fn partitions_in(disk: &Disk, folder: &Path) -> std::result::Result<Vec<(TopicPa
     }
     let whole = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let named = |path: &Path| TopicPartition::from_folder_name(path.file_name()?.to_str()?);
+    // A link says which partition it is; lock and checkpoints stand beside the folder that it leads to.
+    let mut found = Vec::new();
     if let Some(id) = named(&whole) {
-        return Ok(vec![(id, whole)]);
+        found.push((id, disk.resolve(&whole)?));
+    } else {
+        for dir in disk.list_folders(&whole)?.into_iter().map(|name| whole.join(name)) {
+            if let Some(id) = named(&dir) {
+                found.push((id, disk.resolve(&dir)?));
+            }
+        }
     }
-    let inside = disk.list_folders(&whole)?.into_iter().map(|name| whole.join(name));
-    let found: Vec<_> = inside.filter_map(|dir| Some((named(&dir)?, dir))).collect();
     if found.is_empty() {
         return refuse(format!(
             "{} is neither a partition's folder, whose name is like orders-0, nor does it hold such folders",
@@ -145,12 +151,12 @@ fn partitions_in(disk: &Disk, folder: &Path) -> std::result::Result<Vec<(TopicPa
 }
 
 /// The lock of the broker whose folder it is; `None` where no broker ever was.
-fn lock(disk: &Disk, home: &Path) -> std::result::Result<Option<DiskFile>, TopicError> {
+fn lock(disk: &Disk, home: &Path) -> std::result::Result<Option<SharedLock>, TopicError> {
     let path = home.join(LOCK_FILE);
     if !disk.exists(&path) {
         return Ok(None);
     }
-    match disk.try_lock_existing(&path)? {
+    match disk.try_lock_shared(&path)? {
         Some(lock) => Ok(Some(lock)),
         None => refuse(format!("a broker is using {}; stop it first, then adopt its topics", home.display())),
     }

@@ -52,6 +52,9 @@ pub use isolation::{Isolation, PartitionRead};
 pub use partition::Partition;
 pub use waiter::FetchWaiter;
 
+/// What failed a moment ago, such as a checkpoint on a full disk, is not tried again at once.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
 /// Every topic of one broker.
 #[derive(Debug)]
 pub struct Topics {
@@ -381,6 +384,7 @@ fn write_checkpoints_after_changes(folder: &Arc<DataFolder>) -> AbortHandle {
                 if folder.check_in_place().is_err() {
                     return;
                 }
+                upkeep.clock.sleep(PAUSE_AFTER_FAILURE).await;
                 upkeep.note_change();
             }
         }

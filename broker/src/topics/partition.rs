@@ -156,8 +156,10 @@ impl Partition {
 
     /// Records below belong to no open transaction.
     pub fn last_stable_offset(&self) -> i64 {
+        // In this order: a transaction is known to be open before its first record can be read.
+        let high_watermark = self.high_watermark();
         let first_open = self.log.as_ref().ok().and_then(|log| log.reader.first_open_transaction());
-        self.high_watermark().min(first_open.unwrap_or(i64::MAX))
+        high_watermark.min(first_open.unwrap_or(i64::MAX))
     }
 
     /// Bytes in the partition's `.log` files.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use cutaway::clock::Clock;
 use cutaway::journal::Journal;
 use cutaway::names::Principal;
@@ -47,8 +47,20 @@ pub(super) fn run(options: &AdoptOptions, as_json: bool) -> anyhow::Result<ExitC
     let (disk, folder) = (Disk::default(), config.log_dir.clone());
     refuse_running(&disk, &folder)?;
     let mut offer = Offer::of(&disk, &options.folders)?;
+    let shown = shell_word(&folder);
+    let whole = if disk.is_dir(&folder) { disk.resolve(&folder)? } else { folder.clone() };
+    if offer.topics.iter().flat_map(|topic| topic.partitions.values()).any(|one| one.dir.parent() == Some(&whole)) {
+        bail!("{shown} is the data folder itself; what lies in it is served without being adopted");
+    }
     for name in &offer.internal {
         say(format_args!("{} {name} is left out: it holds for the broker that wrote it", note()));
+    }
+    if options.topic_config.is_empty() {
+        say(format_args!(
+            "{} settings that the topics had of their own are in Kafka's metadata, which is not read; give those that matter \
+             with --topic-config",
+            note()
+        ));
     }
     for topic in &mut offer.topics {
         topic.configs = options.topic_config.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
@@ -56,7 +68,6 @@ pub(super) fn run(options: &AdoptOptions, as_json: bool) -> anyhow::Result<ExitC
     }
     let sources = || offer.topics.iter().flat_map(|topic| topic.partitions.values());
     let (count, bytes) = (sources().count(), sources().map(|source| source.bytes).sum());
-    let shown = shell_word(&folder);
     say(format_args!("copying {} ({}) to {shown}", output::count(count, "partition"), output::bytes(bytes)));
     converse_until_interrupt(async {
         let clock = Clock::system();
@@ -64,9 +75,10 @@ pub(super) fn run(options: &AdoptOptions, as_json: bool) -> anyhow::Result<ExitC
         let topics = Topics::open(disk, clock, Arc::new(config), journal)?;
         let adopted = topics.adopt(&Principal::anonymous(), offer.topics.clone()).await;
         // What was there before must be closed in good order, too.
-        topics.close().await?;
+        let closed = topics.close().await;
         let adopted = adopted.map_err(|why| anyhow::Error::new(why).context("nothing was adopted"))?;
         adopted.iter().try_for_each(|one| show(one, as_json))?;
+        closed.context("they are adopted, but not everything could be written at the end; the next start recovers")?;
         if !as_json {
             say(format_args!("this serves them: cutaway --data {shown}"));
         }

@@ -7,11 +7,13 @@
 
 mod descriptors;
 mod file;
+mod lock;
 mod owner;
 mod script;
 mod space;
 
 pub use file::{DiskFile, FileRange};
+pub use lock::SharedLock;
 pub use script::{Change, Script};
 pub use space::Space;
 
@@ -20,9 +22,6 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
 
 use super::{Error, Result};
 
@@ -187,29 +186,9 @@ impl Disk {
         Ok(names)
     }
 
-    /// Takes a file's exclusive lock without waiting; `None` while somebody else holds it. Makes the file if it is not there.
-    ///
-    /// There are two kinds, which do not know of each other: flock, which tells brokers of one process apart, and the one of
-    /// fcntl, which Java takes, and so Kafka.
-    pub fn try_lock(&self, path: &Path) -> Result<Option<DiskFile>> {
-        self.lock(path, true)
-    }
-
-    /// As [`Disk::try_lock`], but makes nothing in a folder that somebody may be removing.
-    pub fn try_lock_existing(&self, path: &Path) -> Result<Option<DiskFile>> {
-        self.lock(path, false)
-    }
-
-    fn lock(&self, path: &Path, create: bool) -> Result<Option<DiskFile>> {
-        let file = self.open(path, create)?;
-        let (descriptor, exclusive) = (file.descriptor()?, FlockOperation::NonBlockingLockExclusive);
-        let taken =
-            rustix::fs::flock(descriptor, exclusive).and_then(|()| rustix::fs::fcntl_lock(descriptor, exclusive));
-        match taken {
-            Ok(()) => Ok(Some(file)),
-            Err(Errno::WOULDBLOCK | Errno::ACCESS) => Ok(None),
-            Err(errno) => Err(Error::io("lock", path)(errno.into())),
-        }
+    /// Where a path leads, without links.
+    pub fn resolve(&self, path: &Path) -> Result<PathBuf> {
+        std::fs::canonicalize(path).map_err(Error::io("look at", path))
     }
 
     /// Tells the script of a change before it happens; the script may refuse it.

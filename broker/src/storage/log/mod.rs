@@ -75,6 +75,8 @@ pub struct Log {
     /// A segment may have been made since the folder was synced.
     folder_is_dirty: bool,
     poisoned: Option<String>,
+    /// The segments whose index of aborted transactions a full disk had no room for.
+    owed_indexes: Vec<i64>,
     reader: Arc<LogReader>,
 }
 
@@ -99,6 +101,7 @@ impl Log {
             producers: Producers::default(),
             epochs: LeaderEpochs::empty(dir),
             transactions: Transactions::default(),
+            owed_indexes: Vec::new(),
             scanned: false,
             findings: Vec::new(),
         };
@@ -152,7 +155,7 @@ impl Log {
         options: LogOptions,
         opened: Opened,
     ) -> Log {
-        let Opened { segments, active, producers, mut epochs, transactions, scanned, .. } = opened;
+        let Opened { segments, active, producers, mut epochs, transactions, owed_indexes, scanned, .. } = opened;
         let end = active.next_offset();
         epochs.assign(leader_epoch, end);
         let start = segments.first().map_or(0, |segment| segment.base_offset);
@@ -170,6 +173,7 @@ impl Log {
             // What a kill left there may have been made just before it.
             folder_is_dirty: scanned,
             poisoned: None,
+            owed_indexes,
             reader: Arc::new(LogReader::new(segments, start, epochs, transactions)),
         }
     }
@@ -272,6 +276,7 @@ impl Log {
         if let Some(why) = &self.poisoned {
             return Err(Error::Poisoned { path: self.dir.clone(), why: why.clone() });
         }
+        self.write_owed_indexes()?;
         if !self.changed {
             return Ok(());
         }

@@ -57,10 +57,24 @@ impl Log {
 
     /// The index of the transactions that were aborted in the active segment. After a kill recovery makes it.
     pub(super) fn write_aborted(&self) -> Result<()> {
-        let base_offset = self.active.segment.base_offset;
-        let file = index::encode(self.reader.transactions().aborted_since(base_offset));
+        self.write_index_of_aborted(self.active.segment.base_offset, i64::MAX)
+    }
+
+    /// What recovery had no room for.
+    pub(super) fn write_owed_indexes(&mut self) -> Result<()> {
+        while let Some(&base_offset) = self.owed_indexes.last() {
+            let segments = self.reader.segments();
+            let next = segments.iter().map(|segment| segment.base_offset).find(|base| *base > base_offset);
+            self.write_index_of_aborted(base_offset, next.unwrap_or(i64::MAX))?;
+            self.owed_indexes.pop();
+        }
+        Ok(())
+    }
+
+    fn write_index_of_aborted(&self, base_offset: i64, next_base: i64) -> Result<()> {
+        let file = index::encode(self.reader.transactions().aborted_in(base_offset..next_base));
         let path = segment_file(&self.dir, base_offset, "txnindex");
-        if file.is_empty() { Ok(()) } else { self.disk.replace(&path, &file) }
+        if file.is_empty() { self.disk.remove_file(&path) } else { self.disk.replace(&path, &file) }
     }
 
     pub(super) fn write_snapshot(&self, offset: i64) -> Result<()> {

@@ -172,6 +172,16 @@ impl Producers {
         Some(Aborted { producer_id: batch.producer_id, first_offset, last_offset, last_stable_offset })
     }
 
+    /// Ends a transaction of whose marker only an index tells any more.
+    pub(super) fn forget_open(&mut self, ended: &Aborted) {
+        if let Some(producer) = self.by_id.get_mut(&ended.producer_id)
+            && producer.transaction_first_offset == ended.first_offset
+        {
+            producer.transaction_first_offset = -1;
+            self.open.remove(&ended.first_offset);
+        }
+    }
+
     /// Where the earliest open transaction begins.
     pub(super) fn first_open(&self) -> Option<i64> {
         self.open.first().copied()

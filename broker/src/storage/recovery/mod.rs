@@ -58,6 +58,8 @@ pub(super) struct Opened {
     pub(super) producers: Producers,
     pub(super) epochs: LeaderEpochs,
     pub(super) transactions: Transactions,
+    /// The segments whose index of aborted transactions is still to be written.
+    pub(super) owed_indexes: Vec<i64>,
     /// Some segment that has records was scanned, and its indexes written anew.
     pub(super) scanned: bool,
     pub(super) findings: Vec<Finding>,
@@ -83,6 +85,7 @@ pub(super) fn open(
         now_ms,
         named_end: 0,
         indexes_of_aborted: names.iter().filter_map(|name| offset_of(name, ".txnindex")).collect(),
+        owed_indexes: Vec::new(),
         aborted: Vec::new(),
         findings: Vec::new(),
     };
@@ -114,7 +117,8 @@ pub(super) fn open(
     recovery.report_changed_epochs(&segments);
     let scanned = segments[first_scanned.min(segments.len())..].iter().any(|one| one.published().size > 0);
     let transactions = Transactions { aborted: recovery.aborted, first_open: producers.first_open() };
-    Ok(Opened { segments, active, producers, epochs, transactions, scanned, findings: recovery.findings })
+    let (owed_indexes, findings) = (recovery.owed_indexes, recovery.findings);
+    Ok(Opened { segments, active, producers, epochs, transactions, owed_indexes, scanned, findings })
 }
 
 struct Recovery<'a> {
@@ -128,6 +132,8 @@ struct Recovery<'a> {
     named_end: i64,
     /// The segments that have an index of aborted transactions.
     indexes_of_aborted: Vec<i64>,
+    /// Indexes of aborted transactions that a full disk had no room for.
+    owed_indexes: Vec<i64>,
     /// The transactions that were aborted, as far as segments were looked at.
     aborted: Vec<Aborted>,
     findings: Vec<Finding>,

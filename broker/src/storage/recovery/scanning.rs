@@ -67,6 +67,9 @@ impl Recovery<'_> {
             }
         }
         segment.trust_from(0);
+        let noted = self.noted(segment.base_offset)?;
+        let mut aborted = segment.with_lost(aborted, &noted)?;
+        aborted.iter().for_each(|one| producers.forget_open(one));
         self.settle_index(segment.base_offset, &aborted)?;
         self.aborted.append(&mut aborted);
         if next_base.is_some() {

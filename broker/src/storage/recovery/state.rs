@@ -50,7 +50,8 @@ impl Recovery<'_> {
                 continue;
             }
             let before = self.producers_at(&segments[..position], snapshots, segment.base_offset)?;
-            let aborted = segment.aborted(&before)?;
+            let noted = self.noted(segment.base_offset)?;
+            let aborted = segment.aborted(&before, &noted)?;
             if self.settle_index(segment.base_offset, &aborted)? {
                 let count = aborted.len();
                 let sentence = format!(
@@ -65,9 +66,15 @@ impl Recovery<'_> {
         Ok(all)
     }
 
+    /// What the index beside a segment says.
+    pub(super) fn noted(&self, base_offset: i64) -> Result<Vec<Aborted>> {
+        let file = self.disk.read_if_there(&segment_file(self.dir, base_offset, "txnindex"))?;
+        Ok(file.map_or_else(Vec::new, |file| index::decode(&file)))
+    }
+
     /// Makes the index beside a segment say which transactions were aborted in it; whether it said something else. Where a
-    /// full disk has no room for it, it is known until the next start.
-    pub(super) fn settle_index(&self, base_offset: i64, aborted: &[Aborted]) -> Result<bool> {
+    /// full disk has no room for it, the log owes it: no stop is clean before it is written.
+    pub(super) fn settle_index(&mut self, base_offset: i64, aborted: &[Aborted]) -> Result<bool> {
         if aborted.is_empty() && !self.indexes_of_aborted.contains(&base_offset) {
             return Ok(false);
         }
@@ -79,7 +86,8 @@ impl Recovery<'_> {
         let outcome = if wanted.is_empty() { self.disk.remove_file(&path) } else { self.disk.replace(&path, &wanted) };
         match outcome {
             Err(full) if full.is_out_of_room() => {
-                tracing::warn!("{full}; readers know of {} aborted transactions until a restart", aborted.len());
+                tracing::warn!("{full}; it is written when there is room");
+                self.owed_indexes.push(base_offset);
                 Ok(true)
             }
             outcome => outcome.map(|()| true),

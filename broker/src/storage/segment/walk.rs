@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::scan::{Depth, Located, Scanner, Step};
 use super::{Damage, Published, Segment};
+use crate::storage::batch::crc_of;
 use crate::storage::producers::Producers;
 use crate::storage::transactions::{Aborted, Marker};
 use crate::storage::{Error, Result};
@@ -73,21 +74,48 @@ impl Segment {
     }
 
     /// The transactions that were aborted in this segment, where `before` is what was known of producers at its beginning.
-    pub(in crate::storage) fn aborted(&self, before: &Producers) -> Result<Vec<Aborted>> {
+    /// What a damaged marker said is taken from the index.
+    pub(in crate::storage) fn aborted(&self, before: &Producers, index: &[Aborted]) -> Result<Vec<Aborted>> {
         let size = self.published().size;
         for depth in [Depth::Headers, Depth::Crc] {
             let (mut producers, mut aborted) = (before.clone(), Vec::new());
             let mut walk = self.walk(Scanner::new(&self.log, 0, size, Some(self.base_offset), self.rules, depth));
             loop {
                 match walk.step()? {
-                    Stop::Batch(found) => aborted.extend(producers.remember(&found.header, self.marker(&found)?)),
+                    Stop::Batch(found) => {
+                        let marker = self.marker(&found)?.or_else(|| noted(&found, index));
+                        aborted.extend(producers.remember(&found.header, marker));
+                    }
                     Stop::Damage(_) => {}
-                    Stop::End => return Ok(aborted),
+                    Stop::End => return self.with_lost(aborted, index),
                     Stop::Unclear => break,
                 }
             }
         }
         unreachable!("a walk with CRCs is never unclear")
+    }
+
+    /// Adds what the index tells of markers that cannot be read any more.
+    pub(in crate::storage) fn with_lost(&self, mut found: Vec<Aborted>, index: &[Aborted]) -> Result<Vec<Aborted>> {
+        for one in index {
+            let is_known = found.iter().any(|other| other.last_offset == one.last_offset);
+            if !is_known && self.is_damaged_at(one.last_offset)? {
+                found.push(*one);
+            }
+        }
+        found.sort_by_key(|one| one.last_offset);
+        Ok(found)
+    }
+
+    fn is_damaged_at(&self, offset: i64) -> Result<bool> {
+        match self.locate(offset) {
+            Ok(Some(batch)) if batch.header.base_offset <= offset => {
+                Ok(crc_of(&self.bytes_of(&batch)?) != batch.header.crc)
+            }
+            Ok(_) => Ok(false),
+            Err(Error::Damaged { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a batch says as a marker, if it is one.
@@ -112,6 +140,13 @@ impl Segment {
     fn walk<'s>(&'s self, scanner: Scanner<'s>) -> Walk<'s> {
         Walk { segment: self, scanner }
     }
+}
+
+/// What the index says of a control batch whose record cannot be read.
+fn noted(batch: &Located, index: &[Aborted]) -> Option<Marker> {
+    let (producer_id, last_offset) = (batch.header.producer_id, batch.header.last_offset());
+    let is_it = |one: &&Aborted| one.producer_id == producer_id && one.last_offset == last_offset;
+    batch.header.is_control().then(|| index.iter().find(is_it))?.map(|_| Marker::LOST)
 }
 
 /// A walk over a segment's batches that knows its damage, and finds out about more.

@@ -10,6 +10,8 @@
 
 pub(super) mod index;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::batch::{BatchBuilder, BatchHeader, Compression, RecordBatch, crc_of};
@@ -33,6 +35,9 @@ pub(super) struct Marker {
 }
 
 impl Marker {
+    /// An abort of which only the index tells any more.
+    pub(super) const LOST: Marker = Marker { is_abort: true, coordinator_epoch: NO_COORDINATOR };
+
     /// What a batch says as a marker; `None` if it is none, or damaged.
     ///
     /// ```text
@@ -97,8 +102,10 @@ impl Transactions {
         rest.iter().filter(move |one| one.first_offset < upper_bound)
     }
 
-    /// Those that ended in the segment that begins with `base_offset` and is the last one.
-    pub(super) fn aborted_since(&self, base_offset: i64) -> &[Aborted] {
-        &self.aborted[self.aborted.partition_point(|one| one.last_offset < base_offset)..]
+    /// Those whose markers have offsets in a range, such as that of a segment.
+    pub(super) fn aborted_in(&self, offsets: Range<i64>) -> &[Aborted] {
+        let first = self.aborted.partition_point(|one| one.last_offset < offsets.start);
+        let end = self.aborted.partition_point(|one| one.last_offset < offsets.end);
+        &self.aborted[first..end]
     }
 }

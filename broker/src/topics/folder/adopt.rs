@@ -47,8 +47,7 @@ impl DataFolder {
         wanted: &[Adoption],
     ) -> std::result::Result<Vec<Adopted>, TopicError> {
         let mut changes = self.changes();
-        self.check_in_place()?;
-        self.upkeep.run.count()?;
+        self.may_make(&changes, "adopt topics into")?;
         let mut planned = Planned::default();
         let mut coming = Vec::new();
         for one in wanted {
@@ -61,12 +60,11 @@ impl DataFolder {
         let taken = self.take_over(&coming).inspect_err(|_| {
             coming.iter().for_each(|one| self.abandon(&mut changes, &one.record));
         })?;
-        let register = |(one, (partitions, findings)): (Coming<'_>, Taken)| {
-            let topic = self.register(Topic::new(&one.record, one.config, partitions), by, false);
+        let register = |Adopted { topic, findings }| {
             self.tell_findings(&findings);
-            Adopted { topic, findings }
+            Adopted { topic: self.register(topic, by, false), findings }
         };
-        Ok(coming.into_iter().zip(taken).map(register).collect())
+        Ok(taken.into_iter().map(register).collect())
     }
 
     /// What a topic is to be here: all that is asked of a new one is asked of this one.
@@ -77,6 +75,18 @@ impl DataFolder {
     ) -> std::result::Result<Coming<'a>, TopicError> {
         let folders = wanted.partitions.iter().map(|(number, source)| (*number, source.dir.clone())).collect();
         let is_taken = |id| self.registry.get_by_id(id).is_some();
+        for source in wanted.partitions.values() {
+            let id = identity::read_topic_id(&self.disk, &source.dir.join(PARTITION_METADATA_FILE))?;
+            if let Some(other) = id.and_then(|id| self.registry.get_by_id(id)) {
+                return Err(match other.name == wanted.name {
+                    true => TopicError::Exists(other.name.clone()),
+                    false => TopicError::InvalidRequest(format!(
+                        "{} has the id of topic {}, which is here already: {}",
+                        wanted.name, other.name, other.id
+                    )),
+                });
+            }
+        }
         let found = unknown::describe(&self.disk, &wanted.name, &folders, self.upkeep.run.number, is_taken);
         if !super::reconcile::is_plausible(found.partition_count, &folders) {
             let last = found.partition_count - 1;
@@ -98,7 +108,7 @@ impl DataFolder {
     }
 
     /// Everything between the two commits, and the second one.
-    fn take_over(&self, coming: &[Coming<'_>]) -> Result<Vec<Taken>> {
+    fn take_over(&self, coming: &[Coming<'_>]) -> Result<Vec<Adopted>> {
         let mut taken = Vec::new();
         for one in coming {
             let (mut partitions, mut findings) = (Vec::new(), Vec::new());
@@ -115,9 +125,12 @@ impl DataFolder {
                 findings.extend(found.into_iter().map(|finding| (id.clone(), finding)));
                 partitions.push(Partition::new(id, log, &one.config, Arc::clone(&self.upkeep)));
             }
-            taken.push((partitions, findings));
+            let topic = Arc::new(Topic::new(&one.record, one.config.clone(), partitions));
+            taken.push(Adopted { topic, findings });
         }
         self.disk.sync_dir(&self.path)?;
+        // Where the logs begin stands in a checkpoint alone, and must not be less than the topics are known.
+        self.write_checkpoints_with(taken.iter().map(|one| &one.topic))?;
         let live = coming.iter().map(|one| TopicRecord { state: TopicState::Live, ..one.record.clone() });
         self.metadata.put_topics(&live.collect::<Vec<_>>())?;
         Ok(taken)
@@ -160,6 +173,3 @@ impl DataFolder {
         all.report(&self.disk, &self.path, &self.upkeep.clock, &self.journal);
     }
 }
-
-/// The partitions of one topic, and what was found wrong in them.
-type Taken = (Vec<Arc<Partition>>, Vec<(TopicPartition, Finding)>);

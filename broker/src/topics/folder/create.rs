@@ -81,7 +81,7 @@ impl DataFolder {
             let Coming { record, config, partitions, .. } = coming;
             let partitions = partitions.inspect_err(|_| self.abandon(&mut changes, &record))?;
             let config = Arc::unwrap_or_clone(config);
-            Ok(self.register(Topic::new(&record, config, partitions), by, automatically))
+            Ok(self.register(Arc::new(Topic::new(&record, config, partitions)), by, automatically))
         };
         wishes.into_iter().map(|wish| wish.and_then(&mut settle)).collect()
     }
@@ -123,7 +123,7 @@ impl DataFolder {
         Ok(extended)
     }
 
-    fn may_make(&self, changes: &Changes, action: &'static str) -> Result<()> {
+    pub(super) fn may_make(&self, changes: &Changes, action: &'static str) -> Result<()> {
         if changes.stopped {
             return Err(self.stopping(action));
         }
@@ -182,8 +182,7 @@ impl DataFolder {
         Ok(())
     }
 
-    pub(super) fn register(&self, topic: Topic, by: &Principal, automatically: bool) -> Arc<Topic> {
-        let topic = Arc::new(topic);
+    pub(super) fn register(&self, topic: Arc<Topic>, by: &Principal, automatically: bool) -> Arc<Topic> {
         self.registry.insert(&topic);
         self.upkeep.note_change();
         self.journal.record(|| Event::TopicCreated {

@@ -43,6 +43,7 @@ use uuid::Uuid;
 
 use self::checkpoints::Checkpoints;
 use self::producer_ids::ProducerIds;
+use super::Topic;
 use super::registry::Registry;
 use super::upkeep::Upkeep;
 use crate::config::{BrokerConfig, LiveConfig, TopicConfig};
@@ -92,10 +93,17 @@ impl DataFolder {
     /// Writes those checkpoints that changed since they were last written. A folder that is gone takes no more records: as
     /// Kafka does with a log dir that failed, it is given up.
     pub(super) fn write_checkpoints(&self) -> Result<()> {
+        self.write_checkpoints_with([])
+    }
+
+    /// The same with topics that are not registered yet.
+    fn write_checkpoints_with<'a>(&self, more: impl IntoIterator<Item = &'a Arc<Topic>>) -> Result<()> {
         self.check_in_place().inspect_err(|gone| self.give_up(gone))?;
         let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
         self.upkeep.forget_changes();
-        checkpoints.write(&self.disk, &self.path, &self.registry.list())
+        let mut topics = self.registry.list();
+        topics.extend(more.into_iter().cloned());
+        checkpoints.write(&self.disk, &self.path, &topics)
     }
 
     /// Closes every log, writes the checkpoints, and last of all the file that says that all this was done.

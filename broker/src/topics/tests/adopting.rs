@@ -83,6 +83,43 @@ async fn an_open_transaction_can_be_ended_on_the_way() {
     assert_eq!(partition.aborted_transactions(), 2);
 }
 
+/// Where a log begins stands in no file of its folder, but in a checkpoint beside it.
+#[tokio::test]
+async fn records_that_were_deleted_elsewhere_stay_deleted_also_after_a_kill() {
+    let (_theirs, source) = elsewhere().await;
+    std::fs::write(source.join("log-start-offset-checkpoint"), "0\n1\none 1 2\n").expect("written");
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let starts = |topics: &Topics| {
+        topics.get("one").expect("served").partitions.iter().map(|one| one.log_start_offset()).collect()
+    };
+    topics.adopt(&Principal::anonymous(), offered(&source)).await.expect("adopted");
+    let before: Vec<i64> = starts(&topics);
+    // As by a kill: nothing is closed.
+    drop(topics);
+    let after: Vec<i64> = starts(&bench.topics());
+    assert_eq!((before, after), (vec![0, 2], vec![0, 2]));
+}
+
+#[tokio::test]
+async fn what_is_damaged_elsewhere_is_told_and_the_rest_is_served() {
+    let (_theirs, source) = elsewhere().await;
+    let log = source.join("one-1/00000000000000000000.log");
+    let mut bytes = std::fs::read(&log).expect("readable");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&log, bytes).expect("written");
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let adopted = topics.adopt(&Principal::anonymous(), offered(&source)).await.expect("adopted");
+    assert_eq!(adopted[0].findings.len(), 1, "{adopted:?}");
+    assert_eq!(ends(&topics), whole(), "the offsets stay as they were");
+    assert!(bench.findings().contains("one-1") && bench.findings().contains("offsets 1 to 1"), "{}", bench.findings());
+    topics.close().await.expect("closed");
+    let late = topics.adopt(&Principal::anonymous(), offered(&source.join("two-0"))).await;
+    assert!(late.expect_err("closed").to_string().contains("stopping"));
+}
+
 #[tokio::test]
 async fn a_power_cut_at_any_change_leaves_all_topics_or_none() {
     let (_theirs, source) = elsewhere().await;
@@ -166,7 +203,11 @@ async fn what_cannot_be_adopted_is_refused_with_a_sentence() {
     assert!(refusal(&[inside("__consumer_offsets-0")]).contains("but those that a broker keeps for itself"));
     std::fs::write(inside("mixed-0/00000000000000000000.log.swap"), "").expect("written");
     assert!(refusal(&[inside("mixed-0")]).contains("was stopped while it compacted"));
+    let twice = Offer::of(&Disk::default(), &[source.join("one-0"), source.join("../data/two-0")]);
+    assert_eq!(twice.expect("two spellings of one folder").topics.len(), 2);
+    std::os::unix::fs::symlink(source.join("one-0"), inside("linked-0")).expect("linked");
     let running = theirs.topics();
+    assert!(refusal(&[inside("linked-0")]).contains("stop it first"), "the lock is where the link leads");
     assert!(refusal(&[source.join("one-0")]).contains("stop it first"));
     running.close().await.expect("closed");
     drop(running);
@@ -184,5 +225,12 @@ async fn what_cannot_be_adopted_is_refused_with_a_sentence() {
     wanted[0].configs = vec![("retention.ms".into(), Some("-1".into()))];
     topics.adopt(&Principal::anonymous(), wanted).await.expect("adopted");
     assert_eq!(ends(&topics)["one"], [0, 3], "the partition that is missing is empty");
+    copy("two-0", "other-5000");
+    let lonely = topics.adopt(&Principal::anonymous(), offered(&inside("other-5000"))).await.expect_err("far above");
+    assert!(lonely.to_string().contains("other-5000 is far above"), "{lonely}");
+    copy("one-1", "namesake-0");
+    let taken =
+        topics.adopt(&Principal::anonymous(), offered(&inside("namesake-0"))).await.expect_err("its id is taken");
+    assert!(taken.to_string().contains("namesake has the id of topic one"), "{taken}");
     assert_eq!(topics.get("one").expect("served").overrides["retention.ms"], "-1");
 }

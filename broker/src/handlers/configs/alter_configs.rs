@@ -6,8 +6,8 @@ use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceRespo
 use kafka_protocol::protocol::StrBytes;
 
 use super::settings::{Wish, alter, code_and_sentence};
-use super::{Core, RequestContext};
 use crate::config::Alterations;
+use crate::handlers::{Core, RequestContext};
 
 /// Each resource changes whole or not at all.
 pub(super) async fn handle(

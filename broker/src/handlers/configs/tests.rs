@@ -11,8 +11,9 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::tests::{ask, core_in_folder, create};
-use super::{Core, settings::Owner};
+use super::settings::Owner;
+use crate::handlers::Core;
+use crate::handlers::tests::{ask, core_in_folder, create};
 
 fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
@@ -33,7 +34,7 @@ fn set(owner: Owner, name: &str, key: &str, value: &str) -> IncrementalAlterConf
 }
 
 /// One conversation about settings in one version of one API; false for an API that has nothing to do with them.
-pub(super) async fn converse(core: &Core, key: ApiKey, version: i16, topic: &str) -> bool {
+pub(in crate::handlers) async fn converse(core: &Core, key: ApiKey, version: i16, topic: &str) -> bool {
     match key {
         ApiKey::DescribeConfigs => {
             for (owner, name) in
@@ -111,7 +112,7 @@ async fn a_short_request_cannot_ask_for_an_endless_answer() {
     let (core, _folder) = core_in_folder(|_| {});
     let mut request = describe(Owner::Broker, "1");
     request.resources = vec![request.resources[0].clone(); 1000];
-    let call = crate::handlers::Call::read(super::tests::request_bytes(&request, 4, 7)).expect("a header");
-    let answer = crate::handlers::answer(&core, &super::tests::context(), call).await;
+    let call = crate::handlers::Call::read(crate::handlers::tests::request_bytes(&request, 4, 7)).expect("a header");
+    let answer = crate::handlers::answer(&core, &crate::handlers::tests::context(), call).await;
     assert!(answer.is_err_and(|hangup| hangup.why.contains("ask for fewer")));
 }

@@ -6,7 +6,7 @@ use kafka_protocol::messages::list_config_resources_response::{ConfigResource, L
 use kafka_protocol::protocol::StrBytes;
 
 use super::settings::Owner;
-use super::{Core, RequestContext};
+use crate::handlers::{Core, RequestContext};
 
 /// In Kafka's order. Settings of groups and of client metrics are not kept yet, so there are none.
 const LISTED: [Owner; 5] = [Owner::Group, Owner::ClientMetrics, Owner::BrokerLogger, Owner::Broker, Owner::Topic];
