@@ -109,7 +109,7 @@ fn handlers_do_not_know_each_other() {
 /// Those that share a folder because of their theme, neither.
 #[test]
 fn handlers_of_a_theme_do_not_know_each_other() {
-    let themes = ["access", "cluster", "topics", "transactions"];
+    let themes = ["access", "cluster", "configs", "topics", "transactions"];
     for theme in themes {
         let folder = format!("broker/src/handlers/{theme}");
         let all = sources::children(&folder);

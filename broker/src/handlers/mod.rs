@@ -24,6 +24,7 @@ mod metadata;
 mod offset_for_leader_epoch;
 mod operations;
 mod produce;
+mod settings;
 mod topics;
 mod transactions;
 

@@ -5,8 +5,8 @@ use kafka_protocol::messages::alter_configs_request::{AlterConfigsRequest, Alter
 use kafka_protocol::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::settings::{Wish, alter, code_and_sentence};
 use crate::config::Alterations;
+use crate::handlers::settings::{Wish, alter, code_and_sentence};
 use crate::handlers::{Core, RequestContext};
 
 /// Each resource changes whole or not at all.

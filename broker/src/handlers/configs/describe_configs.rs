@@ -10,11 +10,11 @@ use kafka_protocol::messages::describe_configs_response::{
 use kafka_protocol::protocol::StrBytes;
 use tokio::task::yield_now;
 
-use super::settings::{LOGGER_SOURCE, Owner, Refused, check_broker_id, kind_code, log_level, source_code};
 use crate::config::limits::MAX_TOLD_SETTINGS;
 use crate::config::{Described, Synonym};
 use crate::handlers::call::Hangup;
 use crate::handlers::errors::MALFORMED;
+use crate::handlers::settings::{LOGGER_SOURCE, Owner, Refused, check_broker_id, kind_code, log_level, source_code};
 use crate::handlers::{Core, RequestContext};
 use crate::names::TopicName;
 

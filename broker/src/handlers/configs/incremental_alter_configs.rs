@@ -8,8 +8,8 @@ use kafka_protocol::messages::incremental_alter_configs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::settings::{Wish, alter, code_and_sentence};
 use crate::config::{Alteration, Alterations, Operation};
+use crate::handlers::settings::{Wish, alter, code_and_sentence};
 use crate::handlers::{Core, RequestContext};
 
 /// Each resource changes whole or not at all.

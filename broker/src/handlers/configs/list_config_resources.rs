@@ -5,7 +5,7 @@ use kafka_protocol::messages::list_config_resources_request::ListConfigResources
 use kafka_protocol::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::settings::Owner;
+use crate::handlers::settings::Owner;
 use crate::handlers::{Core, RequestContext};
 
 /// In Kafka's order. Settings of groups and of client metrics are not kept yet, so there are none.

@@ -4,7 +4,6 @@ mod alter_configs;
 mod describe_configs;
 mod incremental_alter_configs;
 mod list_config_resources;
-pub(super) mod settings;
 #[cfg(test)]
 pub(super) mod tests;
 

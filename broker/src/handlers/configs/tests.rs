@@ -11,8 +11,8 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::settings::Owner;
 use crate::handlers::Core;
+use crate::handlers::settings::Owner;
 use crate::handlers::tests::{ask, core_in_folder, create};
 
 fn text(text: &str) -> StrBytes {

@@ -11,8 +11,8 @@ use kafka_protocol::messages::create_topics_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::config::EffectiveSetting;
-use crate::handlers::configs::settings::source_code;
 use crate::handlers::errors::topic_code;
+use crate::handlers::settings::source_code;
 use crate::handlers::{Core, RequestContext};
 use crate::topics::{CLUSTER_METADATA, NewTopic, Topic};
 

@@ -12,7 +12,7 @@ use crate::handlers::{Core, RequestContext};
 
 /// Whose settings are meant, with Kafka's numbers (`ConfigResource.Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::handlers) enum Owner {
+pub(super) enum Owner {
     Unknown = 0,
     Topic = 2,
     Broker = 4,
@@ -22,17 +22,17 @@ pub(in crate::handlers) enum Owner {
 }
 
 /// Why something did not happen: the code, and a sentence.
-pub(in crate::handlers) type Refused = (ResponseError, String);
+pub(super) type Refused = (ResponseError, String);
 
 impl Owner {
     /// The owner of a number.
-    pub(in crate::handlers) fn of(number: i8) -> Owner {
+    pub(super) fn of(number: i8) -> Owner {
         const ALL: [Owner; 5] = [Owner::Topic, Owner::Broker, Owner::BrokerLogger, Owner::ClientMetrics, Owner::Group];
         ALL.into_iter().find(|owner| *owner as i8 == number).unwrap_or(Owner::Unknown)
     }
 
     /// Kafka's name.
-    pub(in crate::handlers) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Owner::Unknown => "UNKNOWN",
             Owner::Topic => "TOPIC",
@@ -45,7 +45,7 @@ impl Owner {
 }
 
 /// The number of a source (`DescribeConfigsResponse.ConfigSource`).
-pub(in crate::handlers) fn source_code(source: Source) -> i8 {
+pub(super) fn source_code(source: Source) -> i8 {
     match source {
         Source::Topic => 1,
         Source::AlteredBroker => 2,
@@ -56,10 +56,10 @@ pub(in crate::handlers) fn source_code(source: Source) -> i8 {
 }
 
 /// The number of a source of which there is one logger (`DYNAMIC_BROKER_LOGGER_CONFIG`).
-pub(in crate::handlers) const LOGGER_SOURCE: i8 = 6;
+pub(super) const LOGGER_SOURCE: i8 = 6;
 
 /// The number of a type (`DescribeConfigsResponse.ConfigType`).
-pub(in crate::handlers) fn kind_code(kind: Option<Kind>) -> i8 {
+pub(super) fn kind_code(kind: Option<Kind>) -> i8 {
     match kind {
         None => 0,
         Some(Kind::Boolean) => 1,
@@ -75,17 +75,12 @@ pub(in crate::handlers) fn kind_code(kind: Option<Kind>) -> i8 {
 }
 
 /// The level down to which this broker logs, as Kafka's one logger `root` has it.
-pub(in crate::handlers) fn log_level() -> String {
+pub(super) fn log_level() -> String {
     LevelFilter::current().to_string().to_uppercase()
 }
 
 /// The broker that a request means; `expected` ends Kafka's sentence about any other.
-pub(in crate::handlers) fn check_broker_id(
-    name: &str,
-    node_id: i32,
-    noun: &str,
-    expected: &str,
-) -> Result<(), Refused> {
+pub(super) fn check_broker_id(name: &str, node_id: i32, noun: &str, expected: &str) -> Result<(), Refused> {
     let refuse = |sentence: String| Err((ResponseError::InvalidRequest, sentence));
     match name.parse::<i32>() {
         Err(_) => refuse(format!("{noun} id must be an integer, but it is: {name}")),
@@ -97,7 +92,7 @@ pub(in crate::handlers) fn check_broker_id(
 }
 
 /// An outcome as both answers tell it.
-pub(in crate::handlers) fn code_and_sentence(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
+pub(super) fn code_and_sentence(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     match outcome {
         Ok(()) => (0, None),
         Err((code, sentence)) => (code.code(), Some(StrBytes::from_string(sentence))),
@@ -106,17 +101,17 @@ pub(in crate::handlers) fn code_and_sentence(outcome: Result<(), Refused>) -> (i
 
 /// One owner's part of a request that alters settings.
 #[derive(Debug)]
-pub(in crate::handlers) struct Wish<'a> {
-    pub(in crate::handlers) owner: i8,
-    pub(in crate::handlers) name: &'a str,
+pub(super) struct Wish<'a> {
+    pub(super) owner: i8,
+    pub(super) name: &'a str,
     /// Its keys, with their values where they need one.
-    pub(in crate::handlers) keys: Vec<(&'a str, Option<&'a str>)>,
+    pub(super) keys: Vec<(&'a str, Option<&'a str>)>,
     /// What shall become of them; a sentence where that cannot be read.
-    pub(in crate::handlers) alterations: Result<Alterations, String>,
+    pub(super) alterations: Result<Alterations, String>,
 }
 
 /// Alters the settings of one owner after the other; the answers come in the same order.
-pub(in crate::handlers) async fn alter(
+pub(super) async fn alter(
     core: &Core,
     context: &RequestContext,
     wishes: Vec<Wish<'_>>,
