@@ -156,7 +156,7 @@ fn read(log: &Log, offset: i64) -> Outcome {
         return Outcome::BehindTheEnd;
     }
     let Ok(read) = log.reader().read(offset, log.log_end_offset(), 1, true) else { return Outcome::Refused };
-    let range = read.range.unwrap_or_else(|| panic!("silence at offset {offset}, below the end"));
+    let range = read.map(|read| read.range).unwrap_or_else(|| panic!("silence at offset {offset}, below the end"));
     let mut bytes = vec![0; range.length as usize];
     range.file.read_at(range.position, &mut bytes).expect("a readable file");
     Outcome::Bytes(bytes)

@@ -13,7 +13,7 @@ use cutaway::names::TopicId;
 use cutaway::storage::batch::{BatchBuilder, BatchHeader};
 use cutaway::storage::compression::Compression;
 use cutaway::storage::disk::{Change, Disk, Script};
-use cutaway::storage::log::{Appended, Log, LogOptions, Opening};
+use cutaway::storage::log::{Appended, Log, LogOptions, Opening, Read};
 use cutaway::storage::record;
 use goldenscript::{ArgumentConsumer, Command, Context};
 
@@ -145,7 +145,8 @@ impl Bench {
         args.reject_next()?;
         let (end, reader) = (self.log()?.log_end_offset(), self.log()?.reader());
         let stable = reader.first_open_transaction().unwrap_or(end);
-        let aborted = reader.read(offset, stable, max, true)?.aborted;
+        let read = reader.read(offset, stable, max, true)?;
+        let aborted = read.map_or(Ok(Vec::new()), |read| reader.aborted_in(&read))?;
         let aborted = aborted.iter().map(|one| format!("producer {} from {}", one.producer_id, one.first_offset));
         let aborted: Vec<String> = aborted.collect();
         Ok(format!("last stable offset {stable}; aborted: {}", aborted.join(", ")))
@@ -157,7 +158,7 @@ impl Bench {
         let end = number(&mut args, "end", self.log()?.log_end_offset())?;
         let at_least_one = number(&mut args, "at_least_one", 1)? == 1;
         args.reject_next()?;
-        let Some(range) = self.log()?.reader().read(offset, end, max, at_least_one)?.range else {
+        let Some(Read { range, .. }) = self.log()?.reader().read(offset, end, max, at_least_one)? else {
             return Ok("nothing".into());
         };
         let mut bytes = vec![0; range.length as usize];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cutaway::clock::TimestampMs;
 use cutaway::config::limits::STORY_LINES_PER_SECOND;
-use cutaway::journal::{Event, Journal, News};
+use cutaway::journal::{Event, Journal, News, TopicOrigin};
 
 use super::pace::{Pace, Verdict};
 use super::say;
@@ -85,10 +85,11 @@ impl Story {
                 self.identified(*connection, client_id, &format!("{software_name} {software_version}"))
             }
             Event::ClientGone { connection, requests, why, .. } => self.gone(*connection, *requests, why),
-            Event::TopicCreated { topic, partitions, by, automatically, .. } => {
-                let how = if *automatically { ", because a client asked for it" } else { "" };
+            Event::TopicCreated { topic, partitions, by, origin, .. } => {
+                let how = if *origin == TopicOrigin::Automatic { ", because a client asked for it" } else { "" };
+                let made = if *origin == TopicOrigin::Adopted { "adopted" } else { "created" };
                 let plural = if *partitions == 1 { "" } else { "s" };
-                Some(format!("topic {topic} created with {partitions} partition{plural} by {by}{how}"))
+                Some(format!("topic {topic} {made} with {partitions} partition{plural} by {by}{how}"))
             }
             Event::TopicExtended { topic, partitions, by, .. } => {
                 Some(format!("topic {topic} extended to {partitions} partitions by {by}"))

@@ -24,7 +24,7 @@ use super::call::{Answer, Hangup, Head};
 use super::errors::{refusal_code, storage_code};
 use super::{Core, RequestContext};
 use crate::clock::TimestampMs;
-use crate::config::limits;
+use crate::config::{TopicConfig, limits};
 use crate::names::{TopicId, TopicName};
 use crate::storage::batch::{BatchRules, Compression, RecordBatch, Target};
 use crate::storage::{Error, Refusal};
@@ -173,7 +173,8 @@ impl Writer<'_> {
         }
         let batch = batch.map_err(|refusal| rejected(partition, &refusal))?;
         self.give_way(&batch).await;
-        let admitted = admit(topic, partition, batch, self.core.clock.now_ms()).await;
+        let settings = topic.in_force().await;
+        let admitted = admit(&settings, partition, batch, self.core.clock.now_ms()).await;
         let batch = admitted.map_err(|refusal| rejected(partition, &refusal))?;
         Ok(Begun::append(Arc::clone(partition), batch).await)
     }
@@ -196,22 +197,22 @@ fn is_compressed(batch: &RecordBatch) -> bool {
 /// Checks a batch by the rules of its topic. No batch holds a thread of the runtime for long, however well it is
 /// compressed: what a small one holds is found out by trying, since nothing in its header says so.
 async fn admit(
-    topic: &Arc<Topic>,
+    settings: &Arc<TopicConfig>,
     partition: &Arc<Partition>,
     batch: RecordBatch,
     now_ms: TimestampMs,
 ) -> Result<RecordBatch, Refusal> {
-    if !is_compressed(&batch) && Target::of(&topic.config).is_none() {
-        return batch.admit(&BatchRules::of(partition.id(), &topic.config, LARGEST_CONTENT_BYTES, now_ms));
+    if !is_compressed(&batch) && Target::of(settings).is_none() {
+        return batch.admit(&BatchRules::of(partition.id(), settings, LARGEST_CONTENT_BYTES, now_ms));
     }
     if batch.bytes().len() <= SMALL_COMPRESSED_BYTES {
-        let rules = BatchRules::of(partition.id(), &topic.config, SMALL_CONTENT_BYTES, now_ms);
+        let rules = BatchRules::of(partition.id(), settings, SMALL_CONTENT_BYTES, now_ms);
         if let Ok(admitted) = batch.admit(&rules) {
             return Ok(admitted);
         }
     }
-    let (topic, partition) = (Arc::clone(topic), Arc::clone(partition));
-    let admit = move || batch.admit(&BatchRules::of(partition.id(), &topic.config, LARGEST_CONTENT_BYTES, now_ms));
+    let (settings, partition) = (Arc::clone(settings), Arc::clone(partition));
+    let admit = move || batch.admit(&BatchRules::of(partition.id(), &settings, LARGEST_CONTENT_BYTES, now_ms));
     // Nobody aborts the thread's work, so that it can end without a result only by a panic.
     spawn_blocking(admit).await.unwrap_or_else(|broken| resume_unwind(broken.into_panic()))
 }

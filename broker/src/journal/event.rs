@@ -48,8 +48,8 @@ pub enum Event {
         partitions: i32,
         /// The principal that asked.
         by: String,
-        /// Because a client asked for its metadata.
-        automatically: bool,
+        /// How it came to be.
+        origin: TopicOrigin,
     },
     /// A topic has more partitions than before.
     TopicExtended {
@@ -119,6 +119,18 @@ pub enum Event {
         /// The rule.
         why: String,
     },
+}
+
+/// How a topic came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TopicOrigin {
+    /// Somebody wanted it.
+    Requested,
+    /// A client asked for its metadata.
+    Automatic,
+    /// Its folders were taken over from another broker.
+    Adopted,
 }
 
 impl Event {

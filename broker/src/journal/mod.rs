@@ -16,7 +16,7 @@ use tokio::sync::broadcast;
 use crate::clock::{Clock, TimestampMs};
 use crate::config::limits::JOURNAL_SUBSCRIBER_EVENTS;
 
-pub use event::Event;
+pub use event::{Event, TopicOrigin};
 
 /// The target of those log lines that clients can provoke as often as they like. Whoever writes the log may hold some of
 /// them back; the library only marks them.

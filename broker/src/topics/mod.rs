@@ -19,10 +19,10 @@ mod partition;
 mod registry;
 mod replicas;
 mod run;
+mod topic;
 mod upkeep;
 mod waiter;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,11 +36,10 @@ use uuid::Uuid;
 use self::creation::Planned;
 use self::folder::{Created, DataFolder, automatic, remove_later};
 use crate::clock::Clock;
-use crate::config::{Alterations, BrokerConfig, Scope, TopicConfig};
-use crate::journal::Journal;
+use crate::config::{Alterations, BrokerConfig, Scope};
+use crate::journal::{Journal, TopicOrigin};
 use crate::names::{Principal, TopicId, TopicName};
 use crate::storage::disk::Disk;
-use crate::storage::metadata::{TopicRecord, TopicState};
 use crate::storage::{Error, Result};
 
 pub use adoption::{Adoption, Offer, Source};
@@ -50,6 +49,7 @@ pub use extension::MorePartitions;
 pub use folder::{Adopted, CLUSTER_METADATA, LOCK_FILE};
 pub use isolation::{Isolation, PartitionRead};
 pub use partition::Partition;
+pub use topic::Topic;
 pub use waiter::FetchWaiter;
 
 /// What failed a moment ago, such as a checkpoint on a full disk, is not tried again at once.
@@ -62,83 +62,6 @@ pub struct Topics {
     /// Whoever changes what there is holds the one permit.
     turns: Arc<Semaphore>,
     checkpointing: AbortHandle,
-}
-
-/// One topic, as it was when it was looked up: one that is extended gets a new `Arc`. A deleted topic's `Arc` stays valid
-/// for those who hold it; its partitions refuse.
-#[derive(Debug)]
-pub struct Topic {
-    /// The name.
-    pub name: TopicName,
-    /// The id, which tells it from its namesakes before and after.
-    pub id: TopicId,
-    /// The settings in force.
-    pub config: Arc<TopicConfig>,
-    /// Of these, what the topic sets itself, by Kafka's keys.
-    pub overrides: BTreeMap<String, String>,
-    /// The partitions by number. Empty for a topic that was only validated.
-    pub partitions: Vec<Arc<Partition>>,
-    /// How many partitions there are, or would be.
-    pub partition_count: i32,
-    first_run: i64,
-    adopted: bool,
-}
-
-impl Topic {
-    fn new(record: &TopicRecord, config: TopicConfig, partitions: Vec<Arc<Partition>>) -> Topic {
-        Topic {
-            name: record.name.clone(),
-            id: record.id,
-            config: Arc::new(config),
-            overrides: record.overrides.clone(),
-            partitions,
-            partition_count: record.partition_count,
-            first_run: record.first_run,
-            adopted: record.adopted,
-        }
-    }
-
-    /// The same topic with other settings.
-    fn with_settings(&self, overrides: BTreeMap<String, String>, config: TopicConfig) -> Topic {
-        Topic {
-            config: Arc::new(config),
-            overrides,
-            partitions: self.partitions.clone(),
-            name: self.name.clone(),
-            ..*self
-        }
-    }
-
-    /// The partition of a number.
-    pub fn partition(&self, number: i32) -> Option<&Arc<Partition>> {
-        usize::try_from(number).ok().and_then(|index| self.partitions.get(index))
-    }
-
-    /// The topic with more partitions; those that it has are shared with the snapshot before.
-    fn extended(&self, more: Vec<Arc<Partition>>) -> Topic {
-        let partitions: Vec<_> = self.partitions.iter().cloned().chain(more).collect();
-        Topic {
-            config: Arc::clone(&self.config),
-            overrides: self.overrides.clone(),
-            partition_count: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
-            partitions,
-            name: self.name.clone(),
-            ..*self
-        }
-    }
-
-    /// The topic as the metadata keeps it.
-    fn record(&self, state: TopicState) -> TopicRecord {
-        TopicRecord {
-            name: self.name.clone(),
-            id: self.id,
-            partition_count: self.partition_count,
-            overrides: self.overrides.clone(),
-            state,
-            first_run: self.first_run,
-            adopted: self.adopted,
-        }
-    }
 }
 
 impl Topics {
@@ -226,7 +149,7 @@ impl Topics {
             };
             return wanted.iter().map(plan).collect();
         }
-        self.create_in_folder(principal, wanted, false).await
+        self.create_in_folder(principal, wanted, TopicOrigin::Requested).await
     }
 
     /// Creates topics with the broker's defaults because a client asked for their metadata; one of two at once wins and
@@ -236,7 +159,8 @@ impl Topics {
         principal: &Principal,
         names: &[TopicName],
     ) -> Vec<std::result::Result<Arc<Topic>, TopicError>> {
-        let created = self.create_in_folder(principal, names.iter().map(automatic).collect(), true).await;
+        let created =
+            self.create_in_folder(principal, names.iter().map(automatic).collect(), TopicOrigin::Automatic).await;
         let settle = |(name, outcome): (&TopicName, Created)| match outcome {
             Err(TopicError::Exists(_)) => self.get(name.as_str()).ok_or(TopicError::Unknown),
             outcome => outcome,
@@ -329,9 +253,9 @@ impl Topics {
     }
 
     /// A client that goes away does not interrupt a creation: it goes on where it blocks.
-    async fn create_in_folder(&self, by: &Principal, wanted: Vec<NewTopic>, automatically: bool) -> Vec<Created> {
+    async fn create_in_folder(&self, by: &Principal, wanted: Vec<NewTopic>, origin: TopicOrigin) -> Vec<Created> {
         let (by, count) = (by.clone(), wanted.len());
-        let outcome = self.in_turn(move |folder| folder.create(&by, &wanted, automatically)).await;
+        let outcome = self.in_turn(move |folder| folder.create(&by, &wanted, origin)).await;
         outcome.unwrap_or_else(|broken| {
             let broken = broken.to_string();
             let interrupted =

@@ -187,8 +187,12 @@ impl Partition {
         let (high_watermark, last_stable_offset) = (self.high_watermark(), self.last_stable_offset());
         let end = isolation.readable_end(high_watermark, last_stable_offset);
         let read = reader.read(offset, end, max_bytes, at_least_one)?;
-        let aborted = (isolation == Isolation::ReadCommitted).then_some(read.aborted);
-        Ok(PartitionRead { high_watermark, last_stable_offset, log_start_offset: start, range: read.range, aborted })
+        let aborted = match isolation {
+            Isolation::ReadCommitted => Some(read.as_ref().map_or(Ok(Vec::new()), |read| reader.aborted_in(read))?),
+            Isolation::ReadUncommitted => None,
+        };
+        let range = read.map(|read| read.range);
+        Ok(PartitionRead { high_watermark, last_stable_offset, log_start_offset: start, range, aborted })
     }
 
     /// Registers a fetch that saw `readable_end` as the end; false when the end has moved since (read again).
@@ -230,7 +234,7 @@ impl Partition {
 
     /// The producers that wrote here lately.
     pub fn active_producers(&self) -> Result<Vec<ActiveProducer>> {
-        Ok(self.writer()?.log.active_producers())
+        Ok(self.writer()?.log.active_producers(self.upkeep.clock.now_ms()))
     }
 
     /// Takes no more records until a restart, for this reason; reads go on.

@@ -18,6 +18,11 @@ pub(crate) struct BrokerOptions {
 }
 
 impl BrokerOptions {
+    /// Whether the command line names one.
+    pub(crate) fn is_named(&self) -> bool {
+        self.broker.is_some()
+    }
+
     /// The addresses to try, in order.
     pub(super) fn addresses(&self) -> Vec<String> {
         let of_environment = || std::env::var("KAFKA_BROKER").ok().filter(|value| !value.trim().is_empty());

@@ -17,6 +17,7 @@ use serde_json::json;
 use super::options::AdoptOptions;
 use crate::cli::arguments::environment;
 use crate::cli::banner::{self, shell_word};
+use crate::cli::client::BrokerOptions;
 use crate::cli::{converse_until_interrupt, output, say};
 
 /// Nobody looks at what is recorded here.
@@ -42,7 +43,10 @@ struct OpenTransaction {
 }
 
 /// Takes over all topics in the folders.
-pub(super) fn run(options: &AdoptOptions, as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) fn run(options: &AdoptOptions, broker: &BrokerOptions, as_json: bool) -> anyhow::Result<ExitCode> {
+    if broker.is_named() {
+        bail!("adopting asks no broker: leave -b away, and name the data folder of the stopped one with --data");
+    }
     let config = options.folder.settings(environment())?.resolve()?;
     let (disk, folder) = (Disk::default(), config.log_dir.clone());
     refuse_running(&disk, &folder)?;

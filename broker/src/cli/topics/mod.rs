@@ -37,7 +37,7 @@ pub(crate) fn run(options: TopicsOptions) -> anyhow::Result<ExitCode> {
     let command = match command {
         None => TopicsCommand::List(ListOptions::default()),
         Some(TopicsCommand::Consume(named)) => return consume::run(named.into_options(broker, json)),
-        Some(TopicsCommand::Adopt(options)) => return adopt::run(&options, json),
+        Some(TopicsCommand::Adopt(options)) => return adopt::run(&options, &broker, json),
         Some(TopicsCommand::Produce(named)) => return produce::run(named.into_options(broker, json)),
         Some(command) => command,
     };

@@ -81,7 +81,7 @@ pub(super) const ROWS: &[Definition] = &[
     int(
         "producer.id.expiration.ms",
         "86400000",
-        "An idempotent producer that is silent this long is forgotten, once a partition knows a thousand.",
+        "An idempotent producer that is silent this long is forgotten; looked for every ten minutes.",
     )
     .at_least(1),
     boolean("log.preallocate", "false", "Reserves the space of a segment when it is made.")

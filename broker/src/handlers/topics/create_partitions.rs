@@ -1,13 +1,12 @@
 //! CreatePartitions: more partitions for topics, each of which succeeds or fails alone.
 
-use std::collections::HashSet;
-
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName as WireName;
 use kafka_protocol::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
 use kafka_protocol::messages::create_partitions_response::{CreatePartitionsResponse, CreatePartitionsTopicResult};
 use kafka_protocol::protocol::StrBytes;
 
+use super::{NAMED_TWICE, once_each};
 use crate::handlers::errors::{topic_code, topic_sentence};
 use crate::handlers::{Core, RequestContext};
 use crate::topics::MorePartitions;
@@ -18,24 +17,12 @@ pub(super) async fn handle(
     context: &RequestContext,
     request: &CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let (mut seen, mut duplicates) = (HashSet::new(), HashSet::new());
-    for topic in &request.topics {
-        if !seen.insert(topic.name.as_str()) {
-            duplicates.insert(topic.name.as_str());
-        }
-    }
-    let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        // A duplicate is reported once, wherever it stands.
-        if !seen.remove(topic.name.as_str()) {
-            continue;
-        }
-        results.push(if duplicates.contains(topic.name.as_str()) {
-            result(
-                &topic.name,
-                ResponseError::InvalidRequest.code(),
-                Some(StrBytes::from_static_str("Duplicate topic name.")),
-            )
+    let (topics, repeated) = once_each(&request.topics, |topic| topic.name.as_str());
+    let mut results = Vec::with_capacity(topics.len());
+    for topic in topics {
+        results.push(if repeated.contains(topic.name.as_str()) {
+            let sentence = StrBytes::from_static_str(NAMED_TWICE);
+            result(&topic.name, ResponseError::InvalidRequest.code(), Some(sentence))
         } else {
             extend(core, context, topic, request.validate_only).await
         });

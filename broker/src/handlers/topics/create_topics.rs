@@ -1,7 +1,5 @@
 //! CreateTopics: every topic of a request succeeds or fails alone.
 
-use std::collections::HashSet;
-
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName as WireName;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
@@ -10,6 +8,7 @@ use kafka_protocol::messages::create_topics_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::{NAMED_TWICE, once_each};
 use crate::config::EffectiveSetting;
 use crate::handlers::errors::topic_code;
 use crate::handlers::settings::source_code;
@@ -23,16 +22,9 @@ pub(super) async fn handle(
     request: &CreateTopicsRequest,
     version: i16,
 ) -> CreateTopicsResponse {
-    let (mut seen, mut duplicates) = (HashSet::new(), HashSet::new());
-    for topic in &request.topics {
-        if !seen.insert(topic.name.as_str()) {
-            duplicates.insert(topic.name.as_str());
-        }
-    }
-    // A duplicate is reported once, wherever it stands.
-    let topics: Vec<&CreatableTopic> = request.topics.iter().filter(|topic| seen.remove(topic.name.as_str())).collect();
+    let (topics, repeated) = once_each(&request.topics, |topic| topic.name.as_str());
     let why_not = |topic: &CreatableTopic| match topic.name.as_str() {
-        name if duplicates.contains(name) => Some("Duplicate topic name.".to_owned()),
+        name if repeated.contains(name) => Some(NAMED_TWICE.to_owned()),
         CLUSTER_METADATA => Some(format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.")),
         _ => None,
     };

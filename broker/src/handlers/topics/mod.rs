@@ -6,6 +6,8 @@ mod delete_topics;
 mod describe_producers;
 mod describe_topic_partitions;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 
@@ -31,4 +33,22 @@ pub(super) async fn answer(
         }
         _ => Err(head.has_no_handler()),
     }
+}
+
+/// The sentence on a topic that a request names more than once.
+const NAMED_TWICE: &str = "Duplicate topic name.";
+
+/// The entries of a request, one for each name, and the names that stand there more than once: as in Kafka these are
+/// refused, and that is said once, wherever they stand.
+fn once_each<'a, T>(entries: &'a [T], name: impl Fn(&'a T) -> &'a str) -> (Vec<&'a T>, HashSet<&'a str>) {
+    let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
+    let first = |entry: &&'a T| {
+        let is_new = seen.insert(name(entry));
+        if !is_new {
+            repeated.insert(name(entry));
+        }
+        is_new
+    };
+    let entries = entries.iter().filter(first).collect();
+    (entries, repeated)
 }

@@ -9,6 +9,7 @@ mod descriptors;
 mod file;
 mod lock;
 mod owner;
+mod reserve;
 mod script;
 mod space;
 

@@ -13,12 +13,17 @@ use crate::storage::segment::scan::{Depth, Located, Rules, Scanner, Step};
 use crate::storage::segment::time_index::TimeEntry;
 use crate::storage::segment::{Published, Segment, later};
 
+/// How much room a segment asks for at a time, and from which size on. It is what a log may take more than it holds.
+const RESERVED_BYTES: u64 = 1024 * 1024;
+
 /// The writer's side of the segment that grows.
 #[derive(Debug)]
 pub(in crate::storage) struct ActiveSegment {
     pub(in crate::storage) segment: Arc<Segment>,
     size: u64,
     next_offset: i64,
+    /// Room was asked for up to here.
+    reserved: u64,
     /// Bytes since the batch of the last index entry began; an entry is due once there are more than the interval.
     bytes_since_index_entry: u64,
     largest: Option<TimeEntry>,
@@ -69,6 +74,7 @@ impl ActiveSegment {
             next_offset: segment.base_offset,
             segment,
             size: 0,
+            reserved: 0,
             bytes_since_index_entry: 0,
             largest: None,
             first_timestamp: None,
@@ -127,6 +133,16 @@ impl ActiveSegment {
             || i32::try_from(header.last_offset() - self.segment.base_offset).is_err()
     }
 
+    /// Asks the disk for room before a batch of this size is written, once the segment has shown that it grows.
+    pub(in crate::storage) fn reserve(&mut self, batch_size: u64, segment_bytes: u64) {
+        let end = self.size + batch_size;
+        if self.size >= RESERVED_BYTES && end > self.reserved {
+            let upto = (end + RESERVED_BYTES).min(segment_bytes).max(end);
+            self.segment.log.reserve(self.size, upto - self.size);
+            self.reserved = upto;
+        }
+    }
+
     /// Takes note of a batch whose bytes are in the file: index entries by Kafka's rule (`LogSegment.append`), counters,
     /// and what readers may see. An index that cannot be written only makes lookups slower, so that is no failure.
     pub(in crate::storage) fn note(&mut self, batch: &Located, index_interval_bytes: u32) {
@@ -166,8 +182,9 @@ impl ActiveSegment {
         self.segment.time_index.clear()
     }
 
-    /// The last time index entry, and indexes cut to their length: the segment will not be written again, or not soon.
+    /// The last time index entry, and all files cut to their length: the segment will not be written again, or not soon.
     pub(in crate::storage) fn finish(&self) -> Result<()> {
+        self.segment.log.give_back_reserved();
         if let Some(largest) = self.largest {
             self.segment.time_index.push_if_later(largest)?;
         }
@@ -192,5 +209,58 @@ impl ActiveSegment {
         let position = u32::try_from(batch.position).expect("a segment is below 4 GiB");
         self.segment.index.push(IndexEntry { offset: batch.header.last_offset(), position })?;
         self.largest.map_or(Ok(()), |largest| self.segment.time_index.push_if_later(largest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::names::TopicId;
+    use crate::storage::batch::BatchBuilder;
+    use crate::storage::compression::Compression;
+    use crate::storage::log::Log;
+
+    fn options() -> LogOptions {
+        LogOptions {
+            segment_bytes: 3 * RESERVED_BYTES,
+            segment_ms: i64::MAX,
+            index_interval_bytes: 4096,
+            segment_index_bytes: 4096,
+            gaps_allowed: false,
+            producer_id_expiration_ms: i64::MAX,
+        }
+    }
+
+    /// A log grows by mebibytes: what it takes of the disk is told before the roll, after it, and after the stop.
+    #[test]
+    fn a_growing_segment_has_room_reserved_until_it_is_sealed_or_closed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dir = folder.path().join("t-0");
+        let mut log = Log::create(&Disk::default(), &dir, TopicId::random(), 0, options(), 0).expect("made");
+        let unused = |base: i64| {
+            let file = std::fs::metadata(dir.join(format!("{base:020}.log"))).expect("it is there");
+            (file.blocks() * 512).saturating_sub(file.len().next_multiple_of(4096))
+        };
+        let mut grow = |count: usize| {
+            for _ in 0..count {
+                let mut batch = BatchBuilder::new(Compression::None);
+                batch.push(0, None, Some(&[7; 300_000]), &[]);
+                log.append(&batch.build(), 0).expect("appended");
+            }
+            log.begin_flush().run().expect("flushed");
+        };
+        grow(3);
+        assert_eq!(unused(0), 0, "a small segment asks for nothing");
+        grow(2);
+        if unused(0) == 0 {
+            return eprintln!("the file system of {} reserves nothing", dir.display());
+        }
+        assert!(unused(0) < RESERVED_BYTES + 8192, "{} bytes", unused(0));
+        grow(10);
+        assert!(unused(0) < 8192 && unused(10) > 0, "{} and {} bytes", unused(0), unused(10));
+        log.close().expect("closed");
+        assert!(unused(10) < 8192, "{} bytes", unused(10));
     }
 }

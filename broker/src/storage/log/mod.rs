@@ -310,7 +310,8 @@ impl Log {
     }
 
     /// The producers that wrote here lately.
-    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+    pub fn active_producers(&mut self, now_ms: TimestampMs) -> Vec<ActiveProducer> {
+        self.producers.expire(now_ms, self.options.producer_id_expiration_ms);
         self.producers.active()
     }
 
@@ -325,7 +326,7 @@ impl Log {
 
     /// Ends every open transaction with the marker of an abort, as their coordinator does when they last too long.
     pub fn abort_open_transactions(&mut self, now_ms: TimestampMs) -> Result<()> {
-        for producer in self.active_producers().iter().filter(|producer| producer.transaction_first_offset >= 0) {
+        for producer in self.active_producers(now_ms).iter().filter(|producer| producer.transaction_first_offset >= 0) {
             self.append(&Marker::abort(producer.id, producer.epoch, now_ms), now_ms)?;
         }
         Ok(())
@@ -364,6 +365,7 @@ impl Log {
         stamped[..8].copy_from_slice(&header.base_offset.to_be_bytes());
         stamped[8..12].copy_from_slice(&header.batch_length.to_be_bytes());
         stamped[12..].copy_from_slice(&header.partition_leader_epoch.to_be_bytes());
+        self.active.reserve(bytes.len() as u64, self.options.segment_bytes);
         let file = &self.active.segment.log;
         let Err(error) = file.write_at(position, &[&stamped, &bytes[16..]]) else { return Ok(()) };
         if let Err(cut) = file.set_len(position) {

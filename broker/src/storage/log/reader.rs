@@ -33,10 +33,10 @@ pub struct LogReader {
 #[derive(Clone, Debug)]
 pub struct Read {
     /// Bytes that begin with the batch that contains the offset. They end at the limit, which may be in the middle of
-    /// a batch, as in Kafka. `None` when there is nothing to read, or not within the limit.
-    pub range: Option<FileRange>,
-    /// Aborted transactions that reach into the range.
-    pub aborted: Vec<AbortedTransaction>,
+    /// a batch, as in Kafka.
+    pub range: FileRange,
+    offset: i64,
+    segment: Arc<Segment>,
 }
 
 /// A transaction whose records a read_committed consumer must skip.
@@ -105,24 +105,23 @@ impl LogReader {
     }
 
     /// Bytes from the batch that contains `offset` on, below `end_offset`, at most `max_bytes`; but the first batch
-    /// whatever its size when `at_least_one` (KIP-74). The caller has checked that the offset is inside the log.
-    pub fn read(&self, offset: i64, end_offset: i64, max_bytes: u32, at_least_one: bool) -> Result<Read> {
-        let nothing = Read { range: None, aborted: Vec::new() };
+    /// whatever its size when `at_least_one` (KIP-74); `None` when there is nothing, or not within the limit. The caller
+    /// has checked that the offset is inside the log.
+    pub fn read(&self, offset: i64, end_offset: i64, max_bytes: u32, at_least_one: bool) -> Result<Option<Read>> {
         if offset >= end_offset {
-            return Ok(nothing);
+            return Ok(None);
         }
-        let Some((segment, first)) = self.locate(offset)? else { return Ok(nothing) };
+        let Some((segment, first)) = self.locate(offset)? else { return Ok(None) };
         let first_size = first.end() - first.position;
         if first.header.base_offset >= end_offset || (first_size > u64::from(max_bytes) && !at_least_one) {
-            return Ok(nothing);
+            return Ok(None);
         }
         let limit = segment.position_of_end(end_offset)?;
         let wanted = first.position + u64::from(max_bytes).max(first_size);
         let end = segment.audit(&first, limit.min(wanted))?;
         let length = u32::try_from(end - first.position).expect("a fetch is limited by an i32");
         let range = FileRange { file: segment.log.clone(), position: first.position, length };
-        let aborted = self.aborted_in(&segment, offset, end)?;
-        Ok(Read { range: Some(range), aborted })
+        Ok(Some(Read { range, offset, segment }))
     }
 
     /// Where the earliest open transaction begins.
@@ -135,18 +134,20 @@ impl LogReader {
         self.transactions().aborted.len()
     }
 
-    /// The aborted transactions that reach into what was read of a segment, from `offset` to the byte `end`. How far that
-    /// is in offsets is worked out as Kafka does, from the next index entry (`LogSegment.fetchUpperBoundOffset`).
-    fn aborted_in(&self, segment: &Segment, offset: i64, end: u64) -> Result<Vec<AbortedTransaction>> {
+    /// The aborted transactions that reach into what was read. How far that is in offsets is worked out as Kafka does,
+    /// from the next index entry (`LogSegment.fetchUpperBoundOffset`).
+    pub fn aborted_in(&self, read: &Read) -> Result<Vec<AbortedTransaction>> {
         if self.transactions().aborted.is_empty() {
             return Ok(Vec::new());
         }
+        let Read { range, offset, segment } = read;
+        let end = range.position + u64::from(range.length);
         let upper_bound = match segment.index.first_from(end)? {
             Some(entry) => entry.offset,
             None => segment.published().next_offset,
         };
         let transactions = self.transactions();
-        let reach_in = transactions.aborted_between(offset, upper_bound);
+        let reach_in = transactions.aborted_between(*offset, upper_bound);
         Ok(reach_in
             .map(|&Aborted { producer_id, first_offset, .. }| AbortedTransaction { producer_id, first_offset })
             .collect())

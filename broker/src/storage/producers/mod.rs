@@ -17,7 +17,9 @@ pub(super) use snapshot::unusable;
 
 /// How many batches of a producer are remembered (`ProducerStateEntry.NUM_BATCHES_TO_RETAIN`).
 const BATCHES_REMEMBERED: usize = 5;
-/// Below this many producers nobody looks for expired ones.
+/// How often expired producers are looked for, at most (Kafka's `producer.id.expiration.check.interval.ms`).
+const SWEEP_INTERVAL_MS: i64 = 600_000;
+/// From this many producers on, they are looked for whenever their number has doubled as well.
 const FIRST_SWEEP: usize = 1024;
 
 /// One remembered batch.
@@ -72,7 +74,8 @@ pub(super) struct Producers {
     by_id: HashMap<i64, Producer>,
     /// Where the open transactions begin.
     open: BTreeSet<i64>,
-    next_sweep: usize,
+    /// Expired ones are looked for when there are this many, or from this time on, which is set by the first look.
+    sweep_at: (usize, Option<TimestampMs>),
 }
 
 impl Producers {
@@ -187,16 +190,18 @@ impl Producers {
         self.open.first().copied()
     }
 
-    /// Forgets producers that wrote nothing for `expiration_ms`. Looks at all of them only when their number has
-    /// doubled since the last look, so that programs which open a producer per record stay cheap and bounded.
+    /// Forgets producers that wrote nothing for `expiration_ms`. Looks at all of them now and then, and when their number
+    /// has doubled, so that programs which open a producer per record stay cheap and bounded. As in Kafka a producer is
+    /// known until such a look, however old its records say that they are.
     pub(super) fn expire(&mut self, now_ms: TimestampMs, expiration_ms: i64) {
-        if self.by_id.len() < self.next_sweep.max(FIRST_SWEEP) {
+        let (count, time_ms) = self.sweep_at;
+        let next_ms = Some(now_ms.saturating_add(SWEEP_INTERVAL_MS));
+        if self.by_id.len() < count.max(FIRST_SWEEP) && time_ms.is_none_or(|time_ms| now_ms < time_ms) {
+            self.sweep_at.1 = time_ms.or(next_ms);
             return;
         }
-        self.by_id.retain(|_, producer| {
-            producer.transaction_first_offset >= 0 || now_ms.saturating_sub(producer.last_timestamp) < expiration_ms
-        });
-        self.next_sweep = self.by_id.len() * 2;
+        self.by_id.retain(|_, producer| !producer.is_expired(now_ms, expiration_ms));
+        self.sweep_at = (self.by_id.len() * 2, next_ms);
     }
 
     /// The producers by their ids.
@@ -213,6 +218,11 @@ impl Producers {
 }
 
 impl Producer {
+    /// As Kafka's `ProducerStateManager.isProducerExpired`: whoever has a transaction open stays.
+    fn is_expired(&self, now_ms: TimestampMs, expiration_ms: i64) -> bool {
+        self.transaction_first_offset < 0 && now_ms.saturating_sub(self.last_timestamp) >= expiration_ms
+    }
+
     fn describe(&self, id: i64) -> ActiveProducer {
         ActiveProducer {
             id,
@@ -222,5 +232,56 @@ impl Producer {
             coordinator_epoch: self.coordinator_epoch,
             transaction_first_offset: self.transaction_first_offset,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::batch::BatchBuilder;
+    use crate::storage::compression::Compression;
+
+    const EXPIRATION_MS: i64 = 1000;
+
+    fn remember(producers: &mut Producers, id: i64, timestamp: TimestampMs, is_transactional: bool) {
+        let mut builder = BatchBuilder::new(Compression::None).from_producer(id, 0, 0);
+        if is_transactional {
+            builder = builder.transactional();
+        }
+        builder.push(timestamp, None, None, &[]);
+        producers.remember(builder.build().header(), None);
+    }
+
+    fn ids(producers: &Producers) -> Vec<i64> {
+        let mut ids: Vec<i64> = producers.ids().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn silent_producers_are_forgotten_but_for_those_with_an_open_transaction() {
+        let (mut producers, soon) = (Producers::default(), SWEEP_INTERVAL_MS);
+        remember(&mut producers, 1, 0, false);
+        remember(&mut producers, 2, 0, true);
+        remember(&mut producers, 3, soon - EXPIRATION_MS, false);
+        remember(&mut producers, 4, soon - EXPIRATION_MS + 1, false);
+        producers.expire(0, EXPIRATION_MS);
+        producers.expire(soon, EXPIRATION_MS);
+        assert_eq!(ids(&producers), [2, 4]);
+    }
+
+    #[test]
+    fn they_are_looked_for_now_and_then_and_when_there_are_many() {
+        let mut producers = Producers::default();
+        producers.expire(0, EXPIRATION_MS);
+        remember(&mut producers, 1, 0, false);
+        producers.expire(SWEEP_INTERVAL_MS - 1, EXPIRATION_MS);
+        assert_eq!(ids(&producers), [1]);
+        producers.expire(SWEEP_INTERVAL_MS, EXPIRATION_MS);
+        assert!(ids(&producers).is_empty());
+        let many = i64::try_from(FIRST_SWEEP).expect("a thousand");
+        (0..many).for_each(|id| remember(&mut producers, id, 0, false));
+        producers.expire(SWEEP_INTERVAL_MS + 1, EXPIRATION_MS);
+        assert!(ids(&producers).is_empty());
     }
 }

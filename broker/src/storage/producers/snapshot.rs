@@ -47,7 +47,7 @@ impl Producers {
         let by_id: HashMap<_, _> = entries.chunks_exact(SNAPSHOT_ENTRY).map(Producer::read).collect();
         let begins = by_id.values().map(|producer: &Producer| producer.transaction_first_offset);
         let open = begins.filter(|first_offset| *first_offset >= 0).collect();
-        Some(Producers { by_id, open, next_sweep: 0 })
+        Some(Producers { by_id, open, sweep_at: (0, None) })
     }
 }
 

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::open::leader_epoch;
 use super::{DataFolder, log_options, unknown};
 use crate::config::TopicConfig;
+use crate::journal::TopicOrigin;
 use crate::names::{Principal, TopicPartition};
 use crate::storage::Result;
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
@@ -62,7 +63,7 @@ impl DataFolder {
         })?;
         let register = |Adopted { topic, findings }| {
             self.tell_findings(&findings);
-            Adopted { topic: self.register(topic, by, false), findings }
+            Adopted { topic: self.register(topic, by, TopicOrigin::Adopted), findings }
         };
         Ok(taken.into_iter().map(register).collect())
     }

@@ -9,7 +9,7 @@ use crate::config::{Alterations, BrokerConfig, Scope, TopicConfig};
 use crate::journal::Event;
 use crate::names::{Principal, TopicName};
 use crate::storage::metadata::TopicState;
-use crate::topics::{Topic, TopicError};
+use crate::topics::{Partition, Topic, TopicError};
 
 impl DataFolder {
     /// Alters a topic's own settings, or with `validate_only` says whether they may be altered so. Blocks.
@@ -94,10 +94,10 @@ impl DataFolder {
         topic_config: TopicConfig,
         config: &BrokerConfig,
     ) {
-        for partition in &topic.partitions {
-            partition.reconfigure(&topic_config, log_options(&topic_config, config, topic.adopted));
-        }
-        self.registry.replace(&Arc::new(topic.with_settings(overrides, topic_config)));
+        let obey = |partition: &Partition, now: &TopicConfig| {
+            partition.reconfigure(now, log_options(now, config, topic.adopted));
+        };
+        self.registry.replace(&Arc::new(topic.with_settings(overrides, topic_config, obey)));
     }
 }
 

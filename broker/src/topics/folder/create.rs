@@ -18,7 +18,7 @@ use super::open::leader_epoch;
 use super::unknown::overrides_of_internal;
 use super::{Changes, DataFolder, log_options, parallel};
 use crate::config::TopicConfig;
-use crate::journal::Event;
+use crate::journal::{Event, TopicOrigin};
 use crate::names::{Principal, TopicId, TopicName, TopicPartition};
 use crate::storage::log::Log;
 use crate::storage::metadata::{TopicRecord, TopicState};
@@ -63,7 +63,7 @@ impl DataFolder {
     }
 
     /// Creates topics, and says of each what became of it. Blocks.
-    pub(in crate::topics) fn create(&self, by: &Principal, wanted: &[NewTopic], automatically: bool) -> Vec<Created> {
+    pub(in crate::topics) fn create(&self, by: &Principal, wanted: &[NewTopic], origin: TopicOrigin) -> Vec<Created> {
         let mut changes = self.changes();
         let mut planned = Planned::default();
         let mut prepare = |wish| {
@@ -81,7 +81,7 @@ impl DataFolder {
             let Coming { record, config, partitions, .. } = coming;
             let partitions = partitions.inspect_err(|_| self.abandon(&mut changes, &record))?;
             let config = Arc::unwrap_or_clone(config);
-            Ok(self.register(Arc::new(Topic::new(&record, config, partitions)), by, automatically))
+            Ok(self.register(Arc::new(Topic::new(&record, config, partitions)), by, origin))
         };
         wishes.into_iter().map(|wish| wish.and_then(&mut settle)).collect()
     }
@@ -182,7 +182,7 @@ impl DataFolder {
         Ok(())
     }
 
-    pub(super) fn register(&self, topic: Arc<Topic>, by: &Principal, automatically: bool) -> Arc<Topic> {
+    pub(super) fn register(&self, topic: Arc<Topic>, by: &Principal, origin: TopicOrigin) -> Arc<Topic> {
         self.registry.insert(&topic);
         self.upkeep.note_change();
         self.journal.record(|| Event::TopicCreated {
@@ -190,7 +190,7 @@ impl DataFolder {
             topic_id: topic.id.to_string(),
             partitions: topic.partition_count,
             by: by.to_string(),
-            automatically,
+            origin,
         });
         topic
     }

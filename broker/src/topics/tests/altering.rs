@@ -48,6 +48,24 @@ async fn a_log_obeys_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn settings_wait_for_a_batch_that_was_judged_by_the_former_ones() {
+    let bench = Bench::new();
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let former = topic.in_force().await;
+    let altering = {
+        let topics = Arc::clone(&topics);
+        tokio::spawn(async move { alter(&topics, "t", "cleanup.policy", "compact").await })
+    };
+    Clock::system().sleep(Duration::from_millis(100)).await;
+    assert!(!altering.is_finished() && !former.cleanup_policy_compact, "the batch is not appended yet");
+    topic.partitions[0].append(&batch("x")).await.expect("appended");
+    drop(former);
+    altering.await.expect("altered");
+    assert!(topic.in_force().await.cleanup_policy_compact, "also for who looked the topic up before");
+}
+
+#[tokio::test]
 async fn a_shorter_timer_takes_the_place_of_a_longer_one() {
     let bench = Bench::new();
     let topics = bench.topics();

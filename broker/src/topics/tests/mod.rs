@@ -10,6 +10,7 @@ mod opening;
 mod producer_ids;
 mod wishes;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -19,7 +20,7 @@ use crate::config::Settings;
 use crate::journal::Event;
 use crate::storage::batch::{BatchBuilder, Compression, RecordBatch};
 use crate::storage::disk::{Change, Script};
-use crate::storage::metadata::{METADATA_FILE, Metadata};
+use crate::storage::metadata::{METADATA_FILE, Metadata, TopicRecord, TopicState};
 
 /// A data folder, the script of its disk, and what a broker is told.
 struct Bench {
