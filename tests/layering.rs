@@ -11,7 +11,7 @@ use cutaway_tests::sources;
 const FOUNDATIONS: [&str; 5] = ["config", "clock", "names", "schema", "journal"];
 
 /// Room → what it may use besides the foundations.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("config", &[]),
     ("clock", &[]),
     ("names", &[]),
@@ -19,10 +19,11 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("journal", &[]),
     ("storage", &[]),
     ("topics", &["storage"]),
-    ("handlers", &["topics", "storage"]),
+    ("coordinator", &["topics", "storage"]),
+    ("handlers", &["coordinator", "topics", "storage"]),
     ("server", &["handlers", "storage"]),
     ("web", &["topics", "storage"]),
-    ("broker", &["topics", "storage", "handlers", "server", "web"]),
+    ("broker", &["topics", "storage", "coordinator", "handlers", "server", "web"]),
 ];
 
 /// A foundation may use the foundations before it, which keeps them free of circles.

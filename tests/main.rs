@@ -7,6 +7,7 @@ mod schema;
 mod settings;
 
 mod crash;
+mod group;
 mod log;
 
 mod command_line;

@@ -11,6 +11,7 @@
 //! | [`journal`] | what the broker just did, as plain values, for whoever looks |
 //! | [`storage`] | everything that touches the disk: batches, segments, logs, recovery, metadata |
 //! | [`topics`] | what exists and how far it may be read |
+//! | [`coordinator`] | who consumes what: groups and their committed offsets |
 //! | [`handlers`] | one file per Kafka API |
 //! | [`server`] | sockets to frames and back |
 //! | [`web`] | the local control socket |
@@ -19,6 +20,7 @@
 pub mod broker;
 pub mod clock;
 pub mod config;
+pub mod coordinator;
 pub mod handlers;
 pub mod journal;
 pub mod names;

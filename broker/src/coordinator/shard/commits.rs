@@ -1,0 +1,148 @@
+//! Committed offsets: made, told, deleted, and forgotten in time.
+
+use std::collections::HashMap;
+
+use kafka_protocol::ResponseError;
+
+use super::{Outcome, Shard};
+use crate::clock::TimestampMs;
+use crate::coordinator::conversation::{Commit, NewOffset, Outcomes};
+use crate::coordinator::group::{Group, GroupState};
+use crate::coordinator::record::{CommittedOffset, Record};
+use crate::names::{GroupId, TopicId, TopicName};
+
+impl Shard {
+    pub(super) fn commit(&mut self, commit: &Commit, now_ms: TimestampMs, outcome: &mut Outcome) -> Outcomes {
+        match self.groups.get_mut(&commit.group) {
+            Some(group) => group.check_commit(&commit.who, commit.generation, now_ms)?,
+            // Whoever assigns partitions itself needs no group; its first commit makes one.
+            None if commit.generation < 0 => {}
+            None if commit.knows_missing_groups => return Err(ResponseError::GroupIdNotFound),
+            None => return Err(ResponseError::IllegalGeneration),
+        }
+        if commit.group.as_str().len() > super::groups::LONGEST_TEXT {
+            return Err(ResponseError::UnknownServerError);
+        }
+        let expires_at_ms = commit.retention_ms.map(|retention_ms| now_ms.saturating_add(retention_ms));
+        let outcomes = commit.offsets.iter().map(|one| {
+            if one.metadata.len() > self.rules.max_metadata_bytes {
+                return Err(ResponseError::OffsetMetadataTooLarge);
+            }
+            let NewOffset { topic, topic_id, partition, offset, leader_epoch, metadata } = one.clone();
+            let committed =
+                CommittedOffset { offset, leader_epoch, metadata, committed_at_ms: now_ms, expires_at_ms, topic_id };
+            let group = commit.group.clone();
+            self.record(Record::Offset { group, topic, partition, committed: Some(committed) }, now_ms, outcome);
+            Ok(())
+        });
+        Ok(outcomes.collect())
+    }
+
+    pub(super) fn offsets(
+        &self,
+        group: &GroupId,
+        partitions: Option<&[(String, i32)]>,
+    ) -> Vec<(String, i32, Option<CommittedOffset>)> {
+        let group = self.groups.get(group);
+        let Some(partitions) = partitions else {
+            let all = group.into_iter().flat_map(|group| group.offsets.iter());
+            return all.map(|(topic, partition, one)| (topic.to_string(), partition, Some(one.clone()))).collect();
+        };
+        let find = |(topic, partition): &(String, i32)| {
+            let committed = group.and_then(|group| group.offsets.get(topic, *partition)).cloned();
+            (topic.clone(), *partition, committed)
+        };
+        partitions.iter().map(find).collect()
+    }
+
+    pub(super) fn delete_offsets(
+        &mut self,
+        id: &GroupId,
+        partitions: &[(TopicName, i32)],
+        now_ms: TimestampMs,
+        outcome: &mut Outcome,
+    ) -> Outcomes {
+        let group = self.groups.get(id).ok_or(ResponseError::GroupIdNotFound)?;
+        if group.state() != GroupState::Empty && !group.has_consumers() {
+            return Err(ResponseError::NonEmptyGroup);
+        }
+        let mut outcomes = Vec::with_capacity(partitions.len());
+        for (topic, partition) in partitions {
+            let Some(group) = self.groups.get(id) else { break };
+            if group.is_subscribed_to(topic) {
+                outcomes.push(Err(ResponseError::GroupSubscribedToTopic));
+                continue;
+            }
+            if group.offsets.get(topic.as_str(), *partition).is_some() {
+                self.record(gone(id, topic, *partition), now_ms, outcome);
+            }
+            outcomes.push(Ok(()));
+        }
+        Ok(outcomes)
+    }
+
+    /// What was committed for a topic that is gone means nothing for one of the same name.
+    pub(super) fn forget_topic(&mut self, topic: &TopicName, id: TopicId, now_ms: TimestampMs, outcome: &mut Outcome) {
+        self.tombstones(now_ms, outcome, |_, name, committed| {
+            name == topic && committed.topic_id.is_none_or(|committed_for| committed_for == id)
+        });
+    }
+
+    /// Forgets what was committed for topics that are gone, or stand there again under another id: they were deleted while
+    /// nobody could say so here.
+    pub fn keep_topics(&mut self, topics: &HashMap<TopicName, TopicId>, now_ms: TimestampMs) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.tombstones(now_ms, &mut outcome, |_, name, committed| match (topics.get(name), committed.topic_id) {
+            (Some(id), Some(committed_for)) => *id != committed_for,
+            (Some(_), None) => false,
+            (None, _) => true,
+        });
+        outcome
+    }
+
+    /// Forgets offsets that were kept long enough, and groups of which nothing is left.
+    pub(super) fn expire_offsets(&mut self, now_ms: TimestampMs, outcome: &mut Outcome) {
+        let retention_ms = self.rules.offsets_retention_ms;
+        self.tombstones(now_ms, outcome, |group, topic, committed| {
+            let is_old = match (group.kept_since_ms(committed.committed_at_ms), committed.expires_at_ms) {
+                (None, _) => false,
+                (Some(_), Some(expires_at_ms)) => now_ms >= expires_at_ms,
+                (Some(since_ms), None) => now_ms.saturating_sub(since_ms) >= retention_ms,
+            };
+            is_old && !group.is_subscribed_to(topic)
+        });
+        let is_left =
+            |group: &&Group| group.state() == GroupState::Empty && group.offsets.is_empty() && !group.awaits_somebody();
+        let left: Vec<GroupId> = self.groups.values().filter(is_left).map(|group| group.id().clone()).collect();
+        for group in left {
+            self.record(Record::Group { group, metadata: None }, now_ms, outcome);
+        }
+        self.next_expiry_ms = None;
+        self.plan_expiry(now_ms);
+    }
+
+    /// While there are groups, old offsets are looked for now and then.
+    pub(super) fn plan_expiry(&mut self, now_ms: TimestampMs) {
+        if self.next_expiry_ms.is_none() && !self.groups.is_empty() {
+            self.next_expiry_ms = Some(now_ms.saturating_add(self.rules.expiry_interval_ms));
+        }
+    }
+
+    fn tombstones(
+        &mut self,
+        now_ms: TimestampMs,
+        outcome: &mut Outcome,
+        is_over: impl Fn(&Group, &TopicName, &CommittedOffset) -> bool,
+    ) {
+        let of_group = |group: &Group| -> Vec<Record> {
+            let over = group.offsets.iter().filter(|(topic, _, committed)| is_over(group, topic, committed));
+            over.map(|(topic, partition, _)| gone(group.id(), topic, partition)).collect()
+        };
+        let records: Vec<Record> = self.groups.values().flat_map(of_group).collect();
+        records.into_iter().for_each(|record| self.record(record, now_ms, outcome));
+    }
+}
+
+fn gone(group: &GroupId, topic: &TopicName, partition: i32) -> Record {
+    Record::Offset { group: group.clone(), topic: topic.clone(), partition, committed: None }
+}
