@@ -9,6 +9,7 @@ mod configs;
 mod coordinators;
 mod epochs;
 mod fetch;
+mod groups;
 mod in_force;
 mod log_dirs;
 mod metadata;
@@ -65,6 +66,7 @@ const CONVERSATIONS: &[(&str, Conversation)] = &[
     ("offsets", offsets::hold),
     ("in force", in_force::hold),
     ("epochs", epochs::hold),
+    ("groups", groups::hold),
 ];
 
 /// A difference between two real Kafkas is one that the comparison must overlook, or a conversation that leaves to chance

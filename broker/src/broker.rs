@@ -34,6 +34,7 @@ use tokio::runtime::Handle;
 use crate::clock::{self, Clock, TimestampMs};
 use crate::config::limits::{JOURNAL_RING_BYTES, SHUTDOWN_DEADLINE_MS};
 use crate::config::{BrokerConfig, Listener, Settings, SettingsError};
+use crate::coordinator::Coordinator;
 use crate::handlers::Core;
 use crate::journal::{Event, Journal};
 use crate::server::{Addresses, Server};
@@ -56,6 +57,7 @@ pub struct Broker {
     journal: Journal,
     server: Server,
     control: ControlSocket,
+    coordinator: Arc<Coordinator>,
     /// Last of the rooms, because it holds the folder's lock.
     topics: Arc<Topics>,
     is_temporary: bool,
@@ -166,16 +168,17 @@ impl Broker {
     /// # Errors
     /// When the disk failed; what was acknowledged is as safe as after a kill.
     pub async fn shutdown(self) -> storage::Result<()> {
-        let Broker { clock, server, control, topics, is_temporary, .. } = self;
+        let Broker { clock, server, control, coordinator, topics, is_temporary, .. } = self;
         // Half of the time is for clients. The other half is what a healthy disk needs at most; a slow one gets all that
         // it asks for, because a flush that is cut short would make the next start a recovery.
         server.shutdown(Duration::from_millis(SHUTDOWN_DEADLINE_MS / 2)).await;
         control.close(&clock).await;
+        coordinator.close().await;
         if !is_temporary {
             return topics.close().await;
         }
         // Whatever else still serves holds the topics too, and the last one removes the folder.
-        drop(server);
+        drop((server, coordinator));
         // A panic in there has been reported by its thread.
         let _ = tokio::task::spawn_blocking(move || drop(topics)).await;
         Ok(())
@@ -200,6 +203,7 @@ async fn open(config: BrokerConfig, clock: Clock, is_temporary: bool) -> Result<
     })?;
     let (addresses, topics) = opened?;
     let core = Core::new(Arc::clone(&topics), clock.clone(), journal.clone());
+    let coordinator = Arc::clone(core.coordinator());
     let opened = Server::listen(addresses, Arc::new(core)).map_err(StartError::Listen).and_then(|server| {
         let status = first_status(&config, &topics, &server, &journal, started_at_ms);
         let control = ControlSocket::open(&disk, &config.log_dir, status, &topics);
@@ -207,7 +211,12 @@ async fn open(config: BrokerConfig, clock: Clock, is_temporary: bool) -> Result<
         Ok((server, control.map_err(StartError::Folder)?))
     });
     match opened {
-        Ok((server, control)) => Ok(Broker { clock, journal, server, control, topics, is_temporary }),
+        Ok((server, control)) => {
+            // Who asks for a group meanwhile waits until it is read.
+            let loading = Arc::clone(&coordinator);
+            runtime.spawn(async move { loading.load().await });
+            Ok(Broker { clock, journal, server, control, coordinator, topics, is_temporary })
+        }
         Err(error) => {
             // Leave the folder as it was found: closed in good order. The first error is the one to tell.
             let _ = topics.close().await;

@@ -67,7 +67,7 @@ impl Talk {
     ) -> anyhow::Result<()> {
         let mut answer = self.learn(version, request).with_context(|| format!("{name}, version {version}"))?;
         tidy(&mut answer);
-        self.steps.push(Step::new(&format!("{name}, version {version}"), answer));
+        self.note(name, version, answer);
         Ok(())
     }
 
@@ -104,13 +104,43 @@ impl Talk {
         request: &R,
         is_so: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<Value> {
+        let mut last = Value::Null;
         for _ in 0..MOST_POLLS {
-            let answer = self.learn(version, request)?;
-            if is_so(&answer) {
-                return Ok(answer);
+            last = self.learn(version, request)?;
+            if is_so(&last) {
+                return Ok(last);
             }
         }
-        bail!("the broker did not come to the state that the conversation needs")
+        bail!("the broker did not come to the state that the conversation needs, and says {last}")
+    }
+
+    /// A second client in the same conversation; what it hears is taken over by [`Self::absorb`].
+    pub fn another(&self) -> anyhow::Result<Talk> {
+        Talk::with(self.address)
+    }
+
+    /// Sends a request whose answer may be long in coming.
+    pub fn begin<R: Request>(&mut self, version: i16, request: &R) -> anyhow::Result<()> {
+        self.client.send(R::KEY, version, &encode("a request", version, request)?)
+    }
+
+    /// Waits for the answer to what was begun, and notes it down as `tidy` leaves it.
+    pub fn end<R: Request>(&mut self, name: &str, version: i16, tidy: impl FnOnce(&mut Value)) -> anyhow::Result<()> {
+        let reply = self.client.receive(R::KEY, version)?;
+        let mut answer = self.read(R::KEY, version, reply).with_context(|| format!("{name}, version {version}"))?;
+        tidy(&mut answer);
+        self.note(name, version, answer);
+        Ok(())
+    }
+
+    /// Notes down what was learned.
+    pub fn note(&mut self, name: &str, version: i16, answer: Value) {
+        self.steps.push(Step::new(&format!("{name}, version {version}"), answer));
+    }
+
+    /// Takes over what a second client has heard.
+    pub fn absorb(&mut self, other: Talk) {
+        self.steps.extend(other.steps);
     }
 
     /// Sends a request that nobody answers, then asks for ApiVersions, to see whether the connection still serves.
@@ -131,7 +161,12 @@ impl Talk {
     }
 
     fn exchange(&mut self, api_key: i16, version: i16, body: &[u8]) -> anyhow::Result<Value> {
-        match self.client.ask(api_key, version, body)? {
+        let reply = self.client.ask(api_key, version, body)?;
+        self.read(api_key, version, reply)
+    }
+
+    fn read(&mut self, api_key: i16, version: i16, reply: Reply) -> anyhow::Result<Value> {
+        match reply {
             Reply::Body(bytes) => {
                 let response = table().response(api_key).with_context(|| format!("no API has the key {api_key}"))?;
                 // Only ApiVersions answers a version that it does not know, and in its oldest form.

@@ -50,12 +50,37 @@ pub struct BrokerConfig {
     pub producer_id_expiration_ms: i64,
     /// `transaction.max.timeout.ms`.
     pub transaction_max_timeout_ms: i32,
+    /// Groups and their offsets.
+    pub groups: GroupConfig,
     /// What a topic has that sets nothing of its own.
     pub topic_defaults: TopicConfig,
     /// What was set, and where: for DescribeConfigs.
     pub settings: Arc<Settings>,
     /// What people should know of what they set: one sentence each.
     pub notes: Vec<String>,
+}
+
+/// How groups behave, and how their offsets are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupConfig {
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_rebalance_delay_ms: i32,
+    /// `group.min.session.timeout.ms`.
+    pub min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`.
+    pub max_session_timeout_ms: i32,
+    /// `group.max.size`.
+    pub max_size: i32,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_max_bytes: i32,
+    /// `offsets.retention.minutes`.
+    pub offsets_retention_minutes: i32,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval_ms: i64,
+    /// `offsets.topic.num.partitions`.
+    pub offsets_topic_num_partitions: i32,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_topic_segment_bytes: i32,
 }
 
 impl Default for BrokerConfig {
@@ -136,9 +161,24 @@ impl Reader<'_> {
             log_flush_offset_checkpoint_interval_ms: self.whole("log.flush.offset.checkpoint.interval.ms"),
             producer_id_expiration_ms: self.whole("producer.id.expiration.ms"),
             transaction_max_timeout_ms: self.int("transaction.max.timeout.ms"),
+            groups: self.groups(),
             topic_defaults: self.topic_defaults(),
             settings: Arc::new(self.settings.clone()),
             notes: listeners.notes,
+        }
+    }
+
+    fn groups(&self) -> GroupConfig {
+        GroupConfig {
+            initial_rebalance_delay_ms: self.int("group.initial.rebalance.delay.ms"),
+            min_session_timeout_ms: self.int("group.min.session.timeout.ms"),
+            max_session_timeout_ms: self.int("group.max.session.timeout.ms"),
+            max_size: self.int("group.max.size"),
+            offset_metadata_max_bytes: self.int("offset.metadata.max.bytes"),
+            offsets_retention_minutes: self.int("offsets.retention.minutes"),
+            offsets_retention_check_interval_ms: self.whole("offsets.retention.check.interval.ms"),
+            offsets_topic_num_partitions: self.int("offsets.topic.num.partitions"),
+            offsets_topic_segment_bytes: self.int("offsets.topic.segment.bytes"),
         }
     }
 

@@ -31,7 +31,7 @@ mod topic_config;
 mod value;
 
 pub use alteration::{Alteration, AlterationError, Alterations, Operation};
-pub use broker_config::BrokerConfig;
+pub use broker_config::{BrokerConfig, GroupConfig};
 pub use definition::{Allowed, Definition, Difference, Effect, Kind};
 pub use described::{Described, Synonym};
 pub use effective::{EffectiveSetting, Source};

@@ -276,7 +276,7 @@ fn every_layer_names_the_key_that_was_meant() {
 #[test]
 fn unknown_and_idle_keys_are_noted() {
     let config = file(
-        "log.segmnt.bytes=1\nzookeeper.connect=z\ngroup.min.session.timeout.ms=6000\nnum.io.threads=4\n\
+        "log.segmnt.bytes=1\nzookeeper.connect=z\ngroup.coordinator.rebalance.protocols=classic\nnum.io.threads=4\n\
          metrics.num.samples=2\nssl.keystore.password=secret",
     )
     .resolve()
@@ -288,7 +288,7 @@ fn unknown_and_idle_keys_are_noted() {
              and it is ignored; did you mean log.segment.bytes?",
             "zookeeper.connect=z (server.properties line 2): Kafka has no such broker setting, and it is ignored",
             "without effect until Cutaway has TLS: ssl.keystore.password",
-            "without effect until Cutaway has consumer groups: group.min.session.timeout.ms",
+            "without effect until Cutaway has consumer groups of the new protocol: group.coordinator.rebalance.protocols",
             "understood, but without effect on a single node: metrics.num.samples, num.io.threads",
         ]
     );

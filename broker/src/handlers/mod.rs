@@ -17,6 +17,7 @@ mod epochs;
 mod errors;
 mod fetch;
 mod find_coordinator;
+mod groups;
 mod hurry;
 mod init_producer_id;
 mod list_offsets;
@@ -35,6 +36,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::BrokerConfig;
+use crate::coordinator::Coordinator;
 use crate::journal::Journal;
 use crate::topics::Topics;
 use apis::Api;
@@ -54,6 +56,7 @@ pub(crate) mod tests;
 #[derive(Debug)]
 pub struct Core {
     topics: Arc<Topics>,
+    coordinator: Arc<Coordinator>,
     clock: Clock,
     journal: Journal,
     /// The sessions of the one node that there is.
@@ -66,12 +69,18 @@ impl Core {
     /// Puts the rooms together.
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
         let fetch_sessions = FetchSessions::new(topics.config().max_incremental_fetch_session_cache_slots);
-        Core { topics, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
+        let coordinator = Arc::new(Coordinator::new(Arc::clone(&topics), clock.clone()));
+        Core { topics, coordinator, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
     }
 
     /// The broker's settings as they are now.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.topics.config()
+    }
+
+    /// Who looks after groups.
+    pub fn coordinator(&self) -> &Arc<Coordinator> {
+        &self.coordinator
     }
 
     /// The broker's clock.
@@ -123,6 +132,16 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         | ApiKey::CreatePartitions
         | ApiKey::DescribeTopicPartitions
         | ApiKey::DescribeProducers => topics::answer(core, context, api.key, head, body).await,
+        ApiKey::JoinGroup
+        | ApiKey::SyncGroup
+        | ApiKey::Heartbeat
+        | ApiKey::LeaveGroup
+        | ApiKey::OffsetCommit
+        | ApiKey::OffsetFetch
+        | ApiKey::OffsetDelete
+        | ApiKey::DescribeGroups
+        | ApiKey::ListGroups
+        | ApiKey::DeleteGroups => groups::answer(core, context, api.key, head, body).await,
         ApiKey::AlterReplicaLogDirs
         | ApiKey::DescribeLogDirs
         | ApiKey::ElectLeaders

@@ -4,6 +4,9 @@
 /// What may be done to a topic.
 pub(super) const TOPIC_OPERATIONS: i32 = 3576;
 
+/// What may be done to a group.
+pub(super) const GROUP_OPERATIONS: i32 = 3400;
+
 /// What may be done to the cluster.
 pub(super) const CLUSTER_OPERATIONS: i32 = 8096;
 

@@ -20,6 +20,11 @@ impl TopicName {
     /// The bytes of the longest name, as in Kafka's `Topic.MAX_NAME_LENGTH`.
     pub const MAX_LENGTH: usize = 249;
 
+    /// The topic in which groups and their offsets are kept.
+    pub fn consumer_offsets() -> TopicName {
+        TopicName("__consumer_offsets".into())
+    }
+
     /// Checks a text by Kafka's rules.
     pub fn parse(text: &str) -> Result<TopicName, InvalidTopicName> {
         let refuse = |why: String| Err(InvalidTopicName(why));

@@ -227,6 +227,11 @@ impl Partition {
         self.reader().ok()?.end_of_epoch(epoch, self.log_end_offset())
     }
 
+    /// Where reading goes on behind damage that a read at `offset` has met.
+    pub fn behind_damage(&self, offset: i64) -> Option<i64> {
+        self.reader().ok()?.behind_damage(offset)
+    }
+
     /// How many transactions in it were aborted.
     pub fn aborted_transactions(&self) -> usize {
         self.reader().map_or(0, |reader| reader.aborted_transactions())

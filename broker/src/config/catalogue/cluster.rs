@@ -2,7 +2,7 @@
 
 use super::super::definition::{Allowed, Definition, Kind, boolean, int, list, long, short, string, unset};
 
-const GROUPS: &str = "consumer groups";
+const GROUPS: &str = "consumer groups of the new protocol";
 const TRANSACTIONS: &str = "transactions";
 const AUTHENTICATION: &str = "authentication and authorization";
 const TLS: &str = "TLS";
@@ -42,28 +42,26 @@ pub(super) const ROWS: &[Definition] = &[
     int("replica.fetch.max.bytes", "1048576", "What a follower fetches at most from one partition.")
         .at_least(0)
         .without_effect(NO_REPLICAS),
-    int("group.initial.rebalance.delay.ms", "3000", "How long the first member of a group waits for others.")
-        .not_yet(GROUPS),
-    int("group.min.session.timeout.ms", "6000", "The shortest session timeout a member may ask for.").not_yet(GROUPS),
-    int("group.max.session.timeout.ms", "1800000", "The longest session timeout a member may ask for.").not_yet(GROUPS),
-    int("group.max.size", "2147483647", "Members of one group.").at_least(1).not_yet(GROUPS),
+    int("group.initial.rebalance.delay.ms", "0", "How long the first member of a group waits for others.").differs(
+        Some("3000"),
+        "so that the first record comes at once, as with Kafka's own settings for a quick start",
+    ),
+    int("group.min.session.timeout.ms", "6000", "The shortest session timeout a member may ask for."),
+    int("group.max.session.timeout.ms", "1800000", "The longest session timeout a member may ask for."),
+    int("group.max.size", "2147483647", "Members of one group.").at_least(1),
     list("group.coordinator.rebalance.protocols", "classic,consumer,streams", "Group protocols on offer.")
         .takes(Allowed::EachOf(&["consumer", "classic", "share", "streams"]))
         .not_yet(GROUPS),
-    int("offsets.topic.num.partitions", "50", "Partitions of __consumer_offsets when it is made.")
+    int("offsets.topic.num.partitions", "4", "Partitions of __consumer_offsets when it is made.")
         .at_least(1)
-        .not_yet(GROUPS),
+        .differs(Some("50"), "because a few folders are easier to look at than fifty, and one machine needs no more"),
     short("offsets.topic.replication.factor", "3", "Replicas of __consumer_offsets.")
         .at_least(1)
         .without_effect(NO_REPLICAS),
-    int("offsets.topic.segment.bytes", "104857600", "Segment size of __consumer_offsets.").at_least(1).not_yet(GROUPS),
-    int("offsets.retention.minutes", "10080", "How long an empty group's offsets are kept.")
-        .at_least(1)
-        .not_yet(GROUPS),
-    long("offsets.retention.check.interval.ms", "600000", "How often expired offsets are looked for.")
-        .at_least(1)
-        .not_yet(GROUPS),
-    int("offset.metadata.max.bytes", "4096", "The longest text beside a committed offset.").not_yet(GROUPS),
+    int("offsets.topic.segment.bytes", "104857600", "Segment size of __consumer_offsets.").at_least(1),
+    int("offsets.retention.minutes", "10080", "How long an empty group's offsets are kept.").at_least(1),
+    long("offsets.retention.check.interval.ms", "600000", "How often expired offsets are looked for.").at_least(1),
+    int("offset.metadata.max.bytes", "4096", "The longest text beside a committed offset."),
     int("transaction.state.log.num.partitions", "50", "Partitions of __transaction_state when it is made.")
         .at_least(1)
         .not_yet(TRANSACTIONS),

@@ -72,6 +72,17 @@ impl GroupRecord {
         value
     }
 
+    /// About how many bytes its texts and members take.
+    pub(super) fn size(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let member = |one: &MemberRecord| {
+            let texts = one.id.len() + text(&one.instance) + one.client_id.len() + one.client_host.len();
+            32 + texts + one.subscription.len() + one.assignment.len()
+        };
+        let members: usize = self.members.iter().map(member).sum();
+        self.protocol_type.len() + text(&self.protocol) + text(&self.leader) + members
+    }
+
     pub(super) fn decode(value: Bytes) -> Result<GroupRecord, Unreadable> {
         let (version, mut fields) = Reader::open(value, FLEXIBLE_FROM)?;
         if !(0..=NEWEST).contains(&version) {

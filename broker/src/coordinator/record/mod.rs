@@ -108,6 +108,18 @@ impl Record {
         Ok(Record::Offset { group, topic, partition, committed: value.map(CommittedOffset::decode).transpose()? })
     }
 
+    /// About how many bytes it takes in a batch; rather too many than too few.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 96;
+        let value = match self {
+            Record::Offset { topic, committed, .. } => {
+                topic.as_str().len() + committed.as_ref().map_or(0, |committed| committed.metadata.len())
+            }
+            Record::Group { metadata, .. } => metadata.as_ref().map_or(0, GroupRecord::size),
+        };
+        FIXED + self.group().as_str().len() + value
+    }
+
     /// Whose it is.
     pub fn group(&self) -> &GroupId {
         match self {

@@ -62,6 +62,9 @@ impl Shard {
         now_ms: TimestampMs,
         outcome: &mut Outcome,
     ) -> Outcomes {
+        if id.as_str().is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
         let group = self.groups.get(id).ok_or(ResponseError::GroupIdNotFound)?;
         if group.state() != GroupState::Empty && !group.has_consumers() {
             return Err(ResponseError::NonEmptyGroup);

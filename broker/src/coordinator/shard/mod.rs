@@ -178,6 +178,11 @@ impl Shard {
 }
 
 impl Outcome {
+    /// About how many bytes its records take in the log; rather too many than too few.
+    pub fn size(&self) -> usize {
+        self.records.iter().map(Record::size).sum()
+    }
+
     fn reply(&mut self, ticket: Ticket, reply: Reply) {
         self.replies.push((ticket, reply));
     }

@@ -86,9 +86,12 @@ async fn delete(
     found: &Arc<Topic>,
 ) -> DeletableTopicResult {
     match core.topics.delete(&context.principal, found).await {
-        Ok(()) => DeletableTopicResult::default()
-            .with_name(Some(wire_name(found.name.as_str())))
-            .with_topic_id(found.id.uuid()),
+        Ok(()) => {
+            core.coordinator.topic_deleted(found).await;
+            DeletableTopicResult::default()
+                .with_name(Some(wire_name(found.name.as_str())))
+                .with_topic_id(found.id.uuid())
+        }
         Err(failure) => refused(topic, topic_code(&failure), failure.to_string()),
     }
 }

@@ -124,6 +124,16 @@ impl LogReader {
         Ok(Some(Read { range, offset, segment }))
     }
 
+    /// Where reading goes on behind damage that a read at `offset` has met.
+    pub fn behind_damage(&self, offset: i64) -> Option<i64> {
+        let segments = self.segments();
+        let damage = segments.iter().map(|segment| segment.damage()).collect::<Vec<_>>();
+        let all = damage.iter().flat_map(|damage| damage.iter());
+        let met = all.filter(|damage| damage.offsets.contains(&offset));
+        let next_segment = segments.iter().map(|segment| segment.base_offset).find(|base| *base > offset);
+        met.map(|damage| damage.offsets.end).max().or(next_segment)
+    }
+
     /// Where the earliest open transaction begins.
     pub fn first_open_transaction(&self) -> Option<i64> {
         self.transactions().first_open
