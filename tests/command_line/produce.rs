@@ -43,7 +43,7 @@ fn values(records: &[Record]) -> Vec<Option<&str>> {
 /// What is stored is the same with every broker.
 fn lines_become_records(broker: SocketAddr) -> anyhow::Result<()> {
     // The topic is created on the way, as both brokers' defaults have it.
-    let printed = produce(broker, &["-t", "lines", "--json"], b"one\n\ntwo\r\nlast, without an end")?.values()?;
+    let printed = produce(broker, &["lines", "--json"], b"one\n\ntwo\r\nlast, without an end")?.values()?;
     let offsets: Vec<_> = printed.iter().map(|value| (value["partition"].as_i64(), value["offset"].as_i64())).collect();
     ensure!(offsets == [(Some(0), Some(0)), (Some(0), Some(1)), (Some(0), Some(2))], "{printed:?}");
     let records = stored(broker, "lines", 0)?;

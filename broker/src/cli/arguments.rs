@@ -9,9 +9,9 @@ use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
 use super::completions::CompletionsOptions;
-use super::consume::ConsumeOptions;
+use super::consume::ConsumeArguments;
 use super::explain::ConfigOptions;
-use super::produce::ProduceOptions;
+use super::produce::ProduceArguments;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
 
@@ -67,9 +67,9 @@ pub(crate) enum Command {
     #[command(alias = "topic")]
     Topics(TopicsOptions),
     /// Send lines of stdin, or of files, to a topic.
-    Produce(Box<ProduceOptions>),
+    Produce(Box<ProduceArguments>),
     /// Print the records of a topic, from the beginning, and wait for more.
-    Consume(Box<ConsumeOptions>),
+    Consume(Box<ConsumeArguments>),
     /// Explain settings: what they do, what they take, where they are set.
     Config(ConfigOptions),
     /// Print what lets a shell complete commands and options.

@@ -63,8 +63,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Stop(options)) => stop::run(&options),
         Some(Command::Reset(options)) => reset::run(&options),
         Some(Command::Topics(options)) => topics::run(options),
-        Some(Command::Produce(options)) => produce::run(*options),
-        Some(Command::Consume(options)) => consume::run(*options),
+        Some(Command::Produce(options)) => produce::run(options.into_options()),
+        Some(Command::Consume(options)) => consume::run(options.into_options()),
         Some(Command::Config(options)) => explain::run(&options),
         Some(Command::Completions(options)) => completions::run(&options),
     };

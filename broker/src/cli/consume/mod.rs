@@ -24,7 +24,7 @@ use super::nearest::did_you_mean;
 use super::{Mistake, converse_until_interrupt, say};
 use begin::Begin;
 use follow::{Ended, Follower};
-pub(crate) use options::{ConsumeOptions, TopicConsumeOptions};
+pub(crate) use options::{ConsumeArguments, ConsumeOptions, TopicConsumeOptions};
 use settings::ConsumerSettings;
 
 /// Between two looks for a topic, or for a broker that is away.

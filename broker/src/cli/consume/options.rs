@@ -8,21 +8,41 @@ use crate::cli::client::BrokerOptions;
 use crate::cli::escapes::delimiter;
 
 /// How to consume.
-#[derive(Args, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ConsumeOptions {
-    /// The topic; one that is missing is waited for.
-    #[arg(short, long, value_name = "TOPIC")]
     pub(crate) topic: String,
-    #[command(flatten)]
     pub(crate) broker: BrokerOptions,
-    /// Print each record as a JSON object on one line, as kcat does.
-    #[arg(short = 'J', long, conflicts_with_all = ["format", "key_delimiter"])]
     pub(crate) json: bool,
-    #[command(flatten)]
     pub(crate) records: RecordOptions,
 }
 
-/// The same with the topic as rpk has it.
+/// What can be written.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConsumeArguments {
+    /// The topic; one that is missing is waited for.
+    #[arg(value_name = "TOPIC", required_unless_present = "named")]
+    topic: Option<String>,
+    /// The same, as kcat has it.
+    #[arg(id = "named", short = 't', long = "topic", value_name = "TOPIC", conflicts_with = "topic")]
+    named: Option<String>,
+    #[command(flatten)]
+    broker: BrokerOptions,
+    /// Print each record as a JSON object on one line, as kcat does.
+    #[arg(short = 'J', long, conflicts_with_all = ["format", "key_delimiter"])]
+    json: bool,
+    #[command(flatten)]
+    records: RecordOptions,
+}
+
+impl ConsumeArguments {
+    /// What is meant.
+    pub(crate) fn into_options(self) -> ConsumeOptions {
+        let topic = self.topic.or(self.named).unwrap_or_default();
+        ConsumeOptions { topic, broker: self.broker, json: self.json, records: self.records }
+    }
+}
+
+/// The same after `cutaway topics`, as rpk has it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TopicConsumeOptions {
     /// The topic.

@@ -24,7 +24,7 @@ use kafka_protocol::ResponseError;
 use super::client::{Client, check};
 use super::{Mistake, converse_until_interrupt, say};
 use batches::Batches;
-pub(crate) use options::{ProduceOptions, TopicProduceOptions};
+pub(crate) use options::{ProduceArguments, ProduceOptions, TopicProduceOptions};
 use partitioner::Partitioner;
 use report::Report;
 use sender::Sender;

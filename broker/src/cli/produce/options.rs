@@ -8,21 +8,39 @@ use crate::cli::client::BrokerOptions;
 use crate::cli::escapes::delimiter;
 
 /// How to produce.
-#[derive(Args, Clone, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ProduceOptions {
-    /// The topic; the broker may create it.
-    #[arg(short, long, value_name = "TOPIC")]
     pub(crate) topic: String,
-    #[command(flatten)]
     pub(crate) broker: BrokerOptions,
-    /// Print where each record went, as a JSON object a line.
-    #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
     pub(crate) records: RecordOptions,
 }
 
-/// The same with the topic as rpk has it.
+/// What can be written.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ProduceArguments {
+    /// The topic, as kcat has it; without this the first word is the topic, and files come after it.
+    #[arg(short, long, value_name = "TOPIC", required_unless_present = "files")]
+    topic: Option<String>,
+    #[command(flatten)]
+    broker: BrokerOptions,
+    /// Print where each record went, as a JSON object a line.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    records: RecordOptions,
+}
+
+impl ProduceArguments {
+    /// What is meant.
+    pub(crate) fn into_options(self) -> ProduceOptions {
+        let ProduceArguments { topic, broker, json, mut records } = self;
+        let topic = topic.unwrap_or_else(|| records.files.remove(0).to_string_lossy().into_owned());
+        ProduceOptions { topic, broker, json, records }
+    }
+}
+
+/// The same after `cutaway topics`, as rpk has it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TopicProduceOptions {
     /// The topic.
