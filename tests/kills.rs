@@ -3,6 +3,7 @@
 //!
 //! `CUTAWAY_KILLS` says how often (20 times unless it is set); `CUTAWAY_SEED` makes the same random choices again.
 
+mod groups;
 mod ledger;
 mod stops;
 mod topics;
