@@ -85,6 +85,13 @@ pub const CLIENT_RECORD_MAX_BYTES: usize = 96 * 1024 * 1024;
 /// How long `cutaway produce` waits for a topic that the broker may be creating.
 pub const CLIENT_TOPIC_TIMEOUT_MS: u64 = 5_000;
 
+/// How many member ids a group has given out that nobody has come back with yet. Kafka gives out any number.
+pub const MAX_PENDING_MEMBERS: usize = 10_000;
+
+/// The most that the members of a group may say of their wishes, all together, and a leader of its assignment. Kafka is
+/// bounded by the size of a request alone, which each member may use up.
+pub const MAX_GROUP_BYTES: usize = 16 * 1024 * 1024;
+
 /// How many settings clients may alter for a topic or for brokers. Kafka takes any number of keys that nobody knows.
 pub const MAX_ALTERED_KEYS: usize = 500;
 

@@ -2,8 +2,9 @@
 
 use kafka_protocol::ResponseError;
 
-use super::{Effects, Group, GroupRules, GroupState, JoinWait, Member, Ticket};
+use super::{Effects, Group, GroupRules, GroupState, JoinWait, Member, Protocol, Ticket};
 use crate::clock::TimestampMs;
+use crate::config::limits::{MAX_GROUP_BYTES, MAX_PENDING_MEMBERS};
 use crate::coordinator::conversation::{Join, Joined};
 
 /// How long a new member's first JoinGroup may wait (Kafka's `CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS`).
@@ -27,7 +28,7 @@ impl Group {
     ) -> Effects {
         let mut effects = Effects::default();
         let arrival = Arrival { join, ticket, now_ms };
-        let refusal = if self.has_room_for(&join.who.member_id, rules) {
+        let refusal = if self.has_room_for(join, rules) {
             self.admit(&arrival, rules, &mut effects).err()
         } else {
             self.remove(&join.who.member_id);
@@ -40,8 +41,13 @@ impl Group {
     }
 
     /// Whether one more may join; while members come back, those who were slow may find their place taken.
-    fn has_room_for(&self, member_id: &str, rules: &GroupRules) -> bool {
-        let member = self.member(member_id);
+    fn has_room_for(&self, join: &Join, rules: &GroupRules) -> bool {
+        let member = self.member(&join.who.member_id);
+        let others = self.members.iter().filter(|other| other.id != join.who.member_id);
+        let said: usize = others.map(|other| bytes_of(&other.protocols)).sum();
+        if said + bytes_of(&join.protocols) > MAX_GROUP_BYTES {
+            return false;
+        }
         match self.state {
             GroupState::Empty => true,
             GroupState::PreparingRebalance => {
@@ -99,6 +105,10 @@ impl Group {
         } else {
             // Only who comes back with the id is a member: a client that gives up and tries again leaves nothing behind.
             let until_ms = now_ms.saturating_add(i64::from(join.session_timeout_ms));
+            if self.pending.len() >= MAX_PENDING_MEMBERS {
+                // Somebody who has taken its time has to begin anew.
+                self.pending.pop_first();
+            }
             self.pending.insert(member_id.clone(), until_ms);
             effects.reply(ticket, Joined::refused(&member_id, ResponseError::MemberIdRequired));
         }
@@ -196,6 +206,10 @@ impl Group {
     }
 }
 
+fn bytes_of(protocols: &[Protocol]) -> usize {
+    protocols.iter().map(|protocol| protocol.name.len() + protocol.metadata.len()).sum()
+}
+
 /// Notes what a member says now. A JoinGroup of its own that still waits was given up by the client, which asks again;
 /// Kafka leaves it without an answer.
 fn renew(member: &mut Member, join: &Join, ticket: Ticket, effects: &mut Effects) {
@@ -204,5 +218,47 @@ fn renew(member: &mut Member, join: &Join, ticket: Ticket, effects: &mut Effects
     member.session_timeout_ms = join.session_timeout_ms;
     if let Some(given_up) = member.awaiting_join.replace(ticket) {
         effects.reply(given_up, Joined::refused(&member.id, ResponseError::RebalanceInProgress));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::coordinator::conversation::Identity;
+    use crate::names::GroupId;
+
+    #[test]
+    fn a_stream_of_strangers_leaves_little_behind() {
+        let id = GroupId::new("g");
+        let rules = GroupRules {
+            initial_rebalance_delay_ms: 0,
+            max_size: usize::MAX,
+            min_session_timeout_ms: 0,
+            max_session_timeout_ms: i32::MAX,
+        };
+        let mut group = Group::new(id.clone(), 0);
+        for number in 0..MAX_PENDING_MEMBERS + 5 {
+            let join = Join {
+                group: id.clone(),
+                who: Identity::default(),
+                fresh_id: Uuid::from_u128(number as u128),
+                client_id: "c".into(),
+                client_host: "/127.0.0.1".into(),
+                session_timeout_ms: 10_000,
+                rebalance_timeout_ms: 10_000,
+                protocol_type: "consumer".into(),
+                protocols: vec![Protocol { name: "range".into(), metadata: Bytes::new() }],
+                takes_member_id: true,
+                may_skip_assignment: true,
+            };
+            let effects = group.join(&join, Ticket(number as u64), &rules, 0);
+            assert_eq!(effects.replies.len(), 1);
+        }
+        assert_eq!(group.pending.len(), MAX_PENDING_MEMBERS);
+        group.pass_time(10_000);
+        assert!(group.pending.is_empty() && group.members.is_empty());
     }
 }

@@ -13,6 +13,7 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{GroupId as WireGroup, *};
 
 use super::*;
+use crate::config::BrokerConfig;
 use crate::handlers::Call;
 use crate::handlers::tests::{
     answer_bytes, ask, context, core_at, core_in_folder, create, decode_answer, request_bytes, wire,
@@ -215,4 +216,43 @@ async fn who_only_looks_makes_no_topic() {
     let described = ask(&core, &DescribeGroupsRequest::default().with_groups(vec![group("g")]), 5).await;
     assert_eq!(&*described.groups[0].group_state, "Dead");
     assert!(core.topics.get("__consumer_offsets").is_none());
+}
+
+#[tokio::test]
+async fn what_is_damaged_in_the_topic_of_groups_costs_only_itself() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("__consumer_offsets-0/00000000000000000000.log");
+    let few = |config: &mut BrokerConfig| config.groups.offsets_topic_num_partitions = 1;
+    {
+        let core = core_at(folder.path(), few);
+        create(&core, "t").await;
+        for number in 0..30 {
+            ask(&core, &commit(&format!("g{number}"), "t", number), 7).await;
+        }
+        core.coordinator.close().await;
+        core.topics.close().await.expect("closed");
+    }
+    let mut bytes = std::fs::read(&path).expect("the log");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).expect("damaged");
+
+    let core = core_at(folder.path(), few);
+    let mut known = Vec::new();
+    for number in 0..30 {
+        known.push(committed(&core, &format!("g{number}"), "t").await == number);
+    }
+    assert_eq!(known.iter().filter(|known| !**known).count(), 1, "{known:?}");
+    assert_eq!(ask(&core, &commit("g7", "t", 70), 7).await.topics[0].partitions[0].error_code, 0);
+    assert_eq!(committed(&core, "g7", "t").await, 70);
+}
+
+#[tokio::test]
+async fn members_may_not_say_more_than_memory_can_hold() {
+    let (core, _folder) = core_in_folder(|_| {});
+    let large = Bytes::from(vec![b'x'; 9 * 1024 * 1024]);
+    let mut first = join("g", "");
+    first.protocols[0].metadata = large;
+    assert_eq!(ask(&core, &first, 3).await.error_code, 0);
+    assert_eq!(ask(&core, &first, 3).await.error_code, ResponseError::GroupMaxSizeReached.code());
 }
