@@ -5,6 +5,7 @@ mod consume;
 mod explain;
 mod forbidden;
 mod foreign;
+mod groups;
 mod mistakes;
 mod outage;
 mod produce;

@@ -11,6 +11,7 @@ use cutaway::storage::disk::Disk;
 use super::completions::CompletionsOptions;
 use super::consume::ConsumeArguments;
 use super::explain::ConfigOptions;
+use super::groups::GroupsOptions;
 use super::produce::ProduceArguments;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     /// List, create, describe, alter and delete topics.
     #[command(alias = "topic")]
     Topics(TopicsOptions),
+    /// List, describe and delete consumer groups, and set what they have committed.
+    #[command(alias = "group")]
+    Groups(GroupsOptions),
     /// Send lines of stdin, or of files, to a topic.
     Produce(Box<ProduceArguments>),
     /// Print the records of a topic, from the beginning, and wait for more.

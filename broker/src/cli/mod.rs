@@ -14,6 +14,7 @@ mod detach;
 mod escapes;
 mod explain;
 mod foreign;
+mod groups;
 mod logging;
 mod nearest;
 mod output;
@@ -63,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Stop(options)) => stop::run(&options),
         Some(Command::Reset(options)) => reset::run(&options),
         Some(Command::Topics(options)) => topics::run(options),
+        Some(Command::Groups(options)) => groups::run(options),
         Some(Command::Produce(options)) => produce::run(options.into_options()),
         Some(Command::Consume(options)) => consume::run(options.into_options()),
         Some(Command::Config(options)) => explain::run(&options),
