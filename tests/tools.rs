@@ -24,6 +24,8 @@ const CLUSTER: &str = "org.apache.kafka.tools.ClusterTool";
 const ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
 const REASSIGN: &str = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
 const ACLS: &str = "org.apache.kafka.tools.AclCommand";
+const GROUPS: &str = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+const ALL_GROUPS: &str = "org.apache.kafka.tools.GroupsCommand";
 
 /// The tool and its arguments; `@FILE` stands for the path of a file of [`FILES`].
 const COMMANDS: &[(&str, &str)] = &[
@@ -102,6 +104,27 @@ const COMMANDS: &[(&str, &str)] = &[
     (TOPICS, "--delete --topic nowhere"),
     (TOPICS, "--delete --topic nowhere --if-exists"),
     (TOPICS, "--list"),
+    (GROUPS, "--list"),
+    (GROUPS, "--reset-offsets --group g --topic t1:0,1 --to-earliest --dry-run"),
+    (GROUPS, "--reset-offsets --group g --topic t1:0,1 --to-earliest --execute"),
+    (GROUPS, "--reset-offsets --group g --topic t1 --shift-by 5 --execute"),
+    (GROUPS, "--reset-offsets --group g --topic nowhere --to-latest --execute"),
+    (GROUPS, "--reset-offsets --group g --all-topics --to-latest --export"),
+    (GROUPS, "--list"),
+    (GROUPS, "--list --state"),
+    (GROUPS, "--list --type"),
+    (GROUPS, "--describe --group g"),
+    (GROUPS, "--describe --group g --members --verbose"),
+    (GROUPS, "--describe --group g --state"),
+    (GROUPS, "--describe --group nobody"),
+    (GROUPS, "--describe --all-groups"),
+    (ALL_GROUPS, "--list"),
+    (ALL_GROUPS, "--list --protocol consumer"),
+    (GROUPS, "--delete-offsets --group g --topic t1:0"),
+    (GROUPS, "--delete-offsets --group g --topic nowhere"),
+    (GROUPS, "--delete-offsets --group nobody --topic t1"),
+    (GROUPS, "--delete --group g --group nobody"),
+    (GROUPS, "--list"),
 ];
 
 const FILES: &[(&str, &str)] = &[
