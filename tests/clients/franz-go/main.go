@@ -1,6 +1,6 @@
 // Conversations held by franz-go, the client written in Go, and kadm, its admin client. Start them with `run`.
 //
-// This file holds them, one after the other, and says how each went; what they say is in the other two.
+// This file holds them, one after the other, and says how each went; what they say is in the others.
 package main
 
 import (
@@ -99,7 +99,7 @@ func main() {
 		prefix = "run-" + hex.EncodeToString(random)
 	}
 	held, failed := 0, 0
-	for _, each := range append(records(), administration()...) {
+	for _, each := range append(append(records(), groups()...), administration()...) {
 		if !strings.Contains(each.name, word) {
 			continue
 		}

@@ -1,6 +1,6 @@
 """How the conversations use kafka-python: an admin client, a producer and a consumer, each in a few lines.
 
-Consumers here are given their partitions (`assign`): no group is joined and no offset committed.
+Consumers here are given their partitions (`assign`): no group is joined and no offset committed. Groups are in groups.py.
 """
 
 import sys

@@ -78,5 +78,6 @@ def _() -> None:
 if __name__ == "__main__":
     # The other conversations of this client add themselves when they are imported.
     import administration  # noqa: F401
+    import groups  # noqa: F401
 
     talks.hold()

@@ -323,6 +323,44 @@ const conversations = {
     const values = (await read(topic, { count: 4 })).map(record => record.payload)
     assert.deepEqual(values, ['created', 'acks 1', 'acks -1', 'acks 0'])
   },
+
+  async 'two members share a topic, one leaves, and a later one goes on where they stopped'() {
+    await withTopic('group', { numPartitions: 3 }, async (admin, topic) => {
+      const read = []
+      /** A member, its partitions, and what it reads into the one list. */
+      const join = async () => {
+        const member = { owned: [], consumer: kafka.consumer({ groupId: topic, sessionTimeout: 6000, heartbeatInterval: 300 }) }
+        member.consumer.on(member.consumer.events.GROUP_JOIN, ({ payload }) => {
+          member.owned = payload.memberAssignment[topic] || []
+        })
+        await member.consumer.connect()
+        await member.consumer.subscribe({ topic, fromBeginning: true })
+        await member.consumer.run({ eachMessage: async ({ message }) => read.push(message.value.toString()) })
+        return member
+      }
+      const until = async holds => {
+        while (!holds()) await new Promise(resolve => setTimeout(resolve, 20))
+      }
+      const [one, two] = [await join(), await join()]
+      await until(() => one.owned.length + two.owned.length === 3 && one.owned.length && two.owned.length)
+      const values = Array.from({ length: 30 }, (_, number) => `${number}`)
+      await produce(topic, values.map((value, number) => ({ value, partition: number % 3 })))
+      await until(() => read.length >= 30)
+      assert.deepEqual([...read].sort((a, b) => a - b), values)
+      await two.consumer.disconnect()
+      await until(() => one.owned.length === 3)
+      await one.consumer.disconnect()
+      const committed = (await admin.fetchOffsets({ groupId: topic, topics: [topic] }))[0].partitions
+      assert.deepEqual(committed.map(({ offset }) => offset), ['10', '10', '10'])
+      await produce(topic, [{ value: 'later' }])
+      const late = await join()
+      await until(() => read.length > 30)
+      assert.deepEqual(read.slice(30), ['later'])
+      await late.consumer.disconnect()
+      assert.ok((await admin.listGroups()).groups.some(({ groupId }) => groupId === topic))
+      await admin.deleteGroups([topic])
+    })
+  },
 }
 
 /** Holds one conversation within the time limit and says how it went. */
