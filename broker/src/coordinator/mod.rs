@@ -103,7 +103,11 @@ impl Coordinator {
         let topic = match self.topics.get(name.as_str()) {
             Some(topic) => topic,
             None if makes => self.make_topic(&name).await?,
-            None => return Ok(None),
+            None => {
+                // Those of a topic that was deleted have nothing to write to any more.
+                *shards = None;
+                return Ok(None);
+            }
         };
         if let Some(known) = shards.as_ref().filter(|known| known.topic == topic.id) {
             return Ok(Some(Arc::clone(known)));

@@ -1,11 +1,12 @@
 //! `cutaway-bench` measures a broker from outside, over the wire and nothing else, so that it treats every broker alike.
 //! `tests/bench/run` calls it; what it measures, and why so, stands in `docs/performance.md`.
 //!
-//! It is not a Kafka client: it knows six requests at one version each, talks to one broker, and stops at the first
+//! It is not a Kafka client: it knows a few requests at one version each, talks to one broker, and stops at the first
 //! error it is answered.
 
 mod batch;
 mod fetch;
+mod groups;
 mod latency;
 mod many;
 mod produce;
@@ -55,6 +56,10 @@ enum Command {
     ProduceLatency(latency::Plan),
     /// Append one record at a time while a fetch waits for it, and print p50 and p99 of the fetch's answer.
     DeliveryLatency(latency::Plan),
+    /// Commit offsets over several connections, and print how many in a second.
+    GroupCommits(groups::Commits),
+    /// Let members join groups and send heartbeats; print `joined` when all have.
+    GroupMembers(groups::Members),
     /// Compare the two sides of a file of results (side, row, metric, value; tabs between).
     Table {
         results: PathBuf,
@@ -74,6 +79,8 @@ fn main() -> Result<()> {
         Command::Fetch(plan) => println!("{:.1}", fetch::run(&plan)?),
         Command::ProduceLatency(plan) => println!("{}", latency::produce(&plan)?),
         Command::DeliveryLatency(plan) => println!("{}", latency::delivery(&plan)?),
+        Command::GroupCommits(plan) => println!("{:.0}", groups::commits(&plan)?),
+        Command::GroupMembers(plan) => groups::members(&plan)?,
         Command::Table { results, markdown } => print!("{}", table::compare(&results, markdown)?),
     }
     Ok(())

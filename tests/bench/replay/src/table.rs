@@ -22,7 +22,7 @@ enum Mark {
 }
 
 /// Measure → its mark.
-const MARKS: [(&str, Mark); 14] = [
+const MARKS: [(&str, Mark); 17] = [
     ("MB/s", Mark::ShareOrMore(1.0)),
     ("CPU-s per GB produced", Mark::ShareOrLess(0.5)),
     ("CPU-s per GB fetched", Mark::ShareOrLess(1.0)),
@@ -33,6 +33,9 @@ const MARKS: [(&str, Mark); 14] = [
     // One tick of the kernel's accounting in the four seconds that are watched; it cannot be told from none.
     ("idle % of a core", Mark::ValueOrLess(0.25)),
     ("peak MB", Mark::ValueOrLess(64.0)),
+    ("commits/s", Mark::ShareOrMore(1.0)),
+    ("KiB a member", Mark::ValueOrLess(16.0)),
+    ("CPU % of a core", Mark::ValueOrLess(2.0)),
     ("created s", Mark::ValueOrLess(3.0)),
     ("Metadata ms", Mark::ValueOrLess(30.0)),
     ("resident MB", Mark::ValueOrLess(64.0)),

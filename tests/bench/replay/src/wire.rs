@@ -23,6 +23,16 @@ pub(crate) enum RequestKind {
     ApiVersions,
     /// CreateTopics v2.
     CreateTopics,
+    /// FindCoordinator v0.
+    FindCoordinator,
+    /// OffsetCommit v2.
+    OffsetCommit,
+    /// JoinGroup v0.
+    JoinGroup,
+    /// SyncGroup v0.
+    SyncGroup,
+    /// Heartbeat v0.
+    Heartbeat,
 }
 
 impl RequestKind {
@@ -34,6 +44,11 @@ impl RequestKind {
             RequestKind::Metadata => (3, 1),
             RequestKind::ApiVersions => (18, 0),
             RequestKind::CreateTopics => (19, 2),
+            RequestKind::FindCoordinator => (10, 0),
+            RequestKind::OffsetCommit => (8, 2),
+            RequestKind::JoinGroup => (11, 0),
+            RequestKind::SyncGroup => (14, 0),
+            RequestKind::Heartbeat => (12, 0),
         }
     }
 }
