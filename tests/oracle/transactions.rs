@@ -5,10 +5,13 @@ use kafka_protocol::messages::{DescribeTransactionsRequest, ListTransactionsRequ
 
 use super::text;
 
+/// TRANSACTIONAL_ID_NOT_FOUND.
+const NOT_FOUND: i16 = 105;
+
 pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     let all = ListTransactionsRequest::default().with_duration_filter(-1).with_transactional_id_pattern(None);
-    // A Kafka's coordinator answers only when it has loaded its log.
-    talk.learn_until(0, &all.clone().with_duration_filter(-1), |answer| answer["errorCode"] == 0)?;
+    // A Kafka's coordinator knows what is not there only when it has loaded its log; before it begins to, it lists nothing.
+    talk.learn_until(0, &describe(&["a"]), |answer| answer["transactionStates"][0]["errorCode"] == NOT_FOUND)?;
     for version in 0..=2 {
         let mut ask = |name: &str, request: &ListTransactionsRequest| talk.ask_in_any_order(name, version, request);
         ask("all transactions", &all)?;
@@ -26,8 +29,11 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
         }
     }
     for (name, ids) in [("an id", vec!["a"]), ("two ids and none", vec!["a", "b", ""]), ("no ids", vec![])] {
-        let ids = ids.into_iter().map(|id| text(id).into()).collect();
-        talk.ask(name, 0, &DescribeTransactionsRequest::default().with_transactional_ids(ids))?;
+        talk.ask(name, 0, &describe(&ids))?;
     }
     Ok(())
+}
+
+fn describe(ids: &[&str]) -> DescribeTransactionsRequest {
+    DescribeTransactionsRequest::default().with_transactional_ids(ids.iter().map(|id| text(id).into()).collect())
 }

@@ -6,6 +6,7 @@ use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
@@ -16,11 +17,15 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::skip::skip;
 
 /// A broker that takes longer than this to start does not start.
 const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Ports below those that Linux gives to clients.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// What Kafka logs when it serves.
 const STARTED: &str = "Kafka Server started";
@@ -237,10 +242,15 @@ fn server_properties(folder: &Path, port: u16, controller_port: u16, extra: &[(&
 }
 
 /// Two ports that were free a moment ago. Kafka's controller needs to know its port before it binds it, so 0 will not do.
+///
+/// They lie below those that the system itself hands out: Kafka takes seconds to bind them, and of those a connection of
+/// another test would have taken one by then, once in a while.
 fn free_ports() -> anyhow::Result<(u16, u16)> {
-    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok((first.local_addr()?.port(), second.local_addr()?.port()))
+    // Chance keeps apart the Kafkas that are started side by side.
+    let first = PORTS.start + u16::try_from(Uuid::new_v4().as_u128() % PORTS.len() as u128)?;
+    let ports = (first..PORTS.end).chain(PORTS.start..first);
+    let mut free = ports.filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok());
+    free.next().zip(free.next()).context("no two ports of 127.0.0.1 are free")
 }
 
 /// Waits for the line that says so, and reads on afterwards, so that the broker never blocks on a full pipe.

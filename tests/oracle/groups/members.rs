@@ -76,11 +76,13 @@ fn alone(talk: &mut Talk, version: i16) -> anyhow::Result<()> {
     if version >= 4 {
         id = member_id(&talk.learn(version, &join(group, "", &["range"]))?)?;
         names.insert(id.clone(), "the member");
+        wait_until_described(talk, group)?;
         talk.ask_and_tidy("the group before its member came", 5, &describe(&[group]), |answer| rename(answer, &names))?;
     }
     let joined = talk.learn(version, &join(group, &id, &["range", "roundrobin"]))?;
     let id = member_id(&joined)?;
     names.insert(id.clone(), "the member");
+    wait_until_described(talk, group)?;
     let tidy = |answer: &mut Value| rename(answer, &names);
     // It joins again before anybody has synced, and hears the same.
     talk.ask_and_tidy("the first join, heard again", version, &join(group, &id, &["range", "roundrobin"]), tidy)?;
@@ -115,6 +117,12 @@ fn alone(talk: &mut Talk, version: i16) -> anyhow::Result<()> {
     talk.ask("it is deleted", 1, &DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text(group))]))?;
     talk.ask("the deleted group", 5, &describe(&[group]))?;
     Ok(())
+}
+
+/// Kafka answers the join that makes a group a moment before the group's first record is committed, and describes the group
+/// as one that is not there until then.
+fn wait_until_described(talk: &mut Talk, group: &str) -> anyhow::Result<()> {
+    talk.learn_until(5, &describe(&[group]), |answer| answer["groups"][0]["groupState"] != "Dead").map(drop)
 }
 
 /// A second member comes, is told of the first, and goes.
