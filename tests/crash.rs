@@ -4,6 +4,7 @@
 //! that offset, byte for byte, or an error; batches that were not touched can be read; and an offset that was
 //! acknowledged is never given to another record.
 
+mod beginnings;
 mod flips;
 mod rolls;
 

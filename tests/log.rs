@@ -2,6 +2,8 @@
 //!
 //! To write a page, leave the output away and run `UPDATE_GOLDENFILES=1 cargo test -p cutaway-tests log`.
 
+mod show;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -215,41 +217,6 @@ impl Bench {
         Ok(lines.join("\n"))
     }
 
-    fn show(&self, name: &str) -> Result<String, Box<dyn Error>> {
-        let bytes = std::fs::read(self.dir().join(name))?;
-        let lines: Vec<String> = match name.rsplit_once('.').map_or("", |(_, suffix)| suffix) {
-            "index" => bytes
-                .chunks(8)
-                .map(|entry| format!("offset +{} position {}", i32_at(entry, 0), i32_at(entry, 4)))
-                .collect(),
-            "timeindex" => bytes
-                .chunks(12)
-                .map(|entry| format!("timestamp {} offset +{}", i64_at(entry, 0), i32_at(entry, 8)))
-                .collect(),
-            "snapshot" => bytes[10..]
-                .chunks(46)
-                .map(|entry| {
-                    format!(
-                        "producer {} last sequence {} last offset {} open since {}",
-                        i64_at(entry, 0),
-                        i32_at(entry, 10),
-                        i64_at(entry, 14),
-                        i64_at(entry, 38)
-                    )
-                })
-                .collect(),
-            "txnindex" => bytes
-                .chunks(34)
-                .map(|entry| {
-                    let [producer, first, last, stable] = [2, 10, 18, 26].map(|at| i64_at(entry, at));
-                    format!("producer {producer} first {first} last {last} stable {stable}")
-                })
-                .collect(),
-            _ => return Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
-        };
-        Ok(lines.join("\n"))
-    }
-
     /// Changes a file behind the log's back.
     fn damage(&self, how: &str, mut args: ArgumentConsumer<'_>) -> Result<String, Box<dyn Error>> {
         let path = self.dir().join(args.next_pos().ok_or("a file is missing")?);
@@ -316,6 +283,13 @@ impl Bench {
                 Ok(String::new())
             }
             "flush" => self.flush(),
+            "begin" => {
+                let offset = args.next_pos().ok_or("an offset is missing")?.parse()?;
+                let dropped = self.log()?.begin_at(offset)?;
+                let count = dropped.count();
+                dropped.remove()?;
+                Ok(format!("offsets from {}, {count} segments removed", self.log()?.log_start_offset()))
+            }
             "files" => self.files(),
             "show" => self.show(args.next_pos().ok_or("a file is missing")?),
             how @ ("flip" | "cut" | "zeros" | "copy") => self.damage(how, args),
@@ -388,12 +362,4 @@ fn values(batch: Bytes) -> String {
         format!("{}: {}={shown}", record.offset, text(record.key))
     });
     records.collect::<Vec<_>>().join(", ")
-}
-
-fn i32_at(bytes: &[u8], at: usize) -> i32 {
-    i32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
-}
-
-fn i64_at(bytes: &[u8], at: usize) -> i64 {
-    i64::from_be_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
 }

@@ -261,6 +261,12 @@ impl Bench {
         if lost.is_empty() { String::new() } else { format!("without an answer: {}", lost.join(", ")) }
     }
 
+    /// The log becomes what counts of it.
+    fn compact(&mut self) -> String {
+        (self.log, self.told) = (self.shard.projection(None, usize::MAX).0, 0);
+        self.records()
+    }
+
     fn set(&mut self, mut args: ArgumentConsumer<'_>) -> Answer {
         let groups = &mut self.rules.groups;
         groups.initial_rebalance_delay_ms =
@@ -326,6 +332,7 @@ impl goldenscript::Runner for Bench {
                 self.keep(group, name, generation, seconds)
             }
             "restart" => self.restart(),
+            "compact" => self.compact(),
             "fail" => {
                 self.is_failing = true;
                 String::new()

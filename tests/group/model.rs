@@ -1,5 +1,5 @@
-//! Groups under chance: members join, sync, commit, leave, vanish and come back with what they knew, the log fails, the
-//! broker starts anew. Whatever happens, five things hold:
+//! Groups under chance: members join, sync, commit, leave, vanish and come back with what they knew, the log fails and is
+//! compacted, the broker starts anew. Whatever happens, five things hold:
 //!
 //! 1. every request is answered once, and none waits for ever;
 //! 2. a generation has one protocol and one leader, and generations only go up;
@@ -9,15 +9,15 @@
 //!
 //! A failure prints its seed; `CUTAWAY_SEED=… cargo test -p cutaway-tests group::model` repeats it.
 
+mod invariants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use cutaway::coordinator::conversation::{
-    Commit, Heartbeat, Identity, Join, Joined, Leave, NewOffset, Reply, Request, Sync,
-};
-use cutaway::coordinator::group::{GroupRules, GroupState, Protocol, Ticket};
+use cutaway::coordinator::conversation::{Commit, Heartbeat, Identity, Join, Leave, NewOffset, Reply, Request, Sync};
+use cutaway::coordinator::group::{GroupRules, Protocol, Ticket};
 use cutaway::coordinator::record::Record;
-use cutaway::coordinator::{Outcome, Rules, Shard};
+use cutaway::coordinator::{Outcome, Place, Rules, Shard};
 use cutaway::names::{GroupId, TopicName};
 use cutaway_tests::chance::Chance;
 use kafka_protocol::ResponseError;
@@ -68,10 +68,14 @@ struct World {
     acknowledged: BTreeMap<usize, i64>,
     commits: BTreeMap<Ticket, (usize, i64)>,
     syncs: BTreeMap<Ticket, (usize, i32, String)>,
+    /// What leaders said, by number: for which generation of which group.
+    sayings: BTreeMap<u64, (usize, i32)>,
     next_offset: i64,
     said: u64,
     /// Groups whose last change could not be written down: they go on, and the next change is.
     unwritten: BTreeSet<GroupId>,
+    /// What counts is being appended anew: the place in the log where that began, and where it goes on.
+    compaction: Option<(usize, Option<Place>)>,
 }
 
 #[test]
@@ -109,16 +113,18 @@ impl World {
             acknowledged: BTreeMap::new(),
             commits: BTreeMap::new(),
             syncs: BTreeMap::new(),
+            sayings: BTreeMap::new(),
             next_offset: 0,
             said: 0,
             unwritten: BTreeSet::new(),
+            compaction: None,
         }
     }
 
     fn run(mut self) {
         for _ in 0..STEPS {
             let client = self.chance.below(CLIENTS);
-            match self.chance.below(20) {
+            match self.chance.below(23) {
                 0..6 => self.join(client),
                 6..11 => self.sync(client),
                 11..13 => self.heartbeat(client),
@@ -127,6 +133,7 @@ impl World {
                 // It starts anew and has forgotten who it was.
                 16 => self.clients[client].member_id.clear(),
                 17 => self.restart(),
+                18..21 => self.compact(),
                 _ => {
                     let pause_ms = [1, 100, 600, 3_000, 12_000][self.chance.below(5)];
                     self.pass(self.now_ms + pause_ms);
@@ -200,19 +207,6 @@ impl World {
         }
     }
 
-    fn check_joined(&mut self, group: usize, joined: &Joined) {
-        if joined.error.is_some() {
-            return;
-        }
-        assert!(joined.generation >= self.newest[group], "generations only go up: {joined:?}");
-        self.newest[group] = joined.generation;
-        let protocol = joined.protocol.clone().expect("a generation has a protocol");
-        let known = self.protocols.entry((group, joined.generation)).or_insert_with(|| protocol.clone());
-        assert_eq!(*known, protocol, "one protocol a generation");
-        let is_leader = joined.members.iter().any(|member| member.id == joined.member_id);
-        assert!(joined.members.is_empty() || is_leader, "only the leader hears of the others: {joined:?}");
-    }
-
     fn join(&mut self, client: usize) {
         let own = self.clients[client].clone();
         let all = ["range", "roundrobin", "sticky"];
@@ -254,21 +248,10 @@ impl World {
             protocol: None,
             assignments: own.leads.iter().enumerate().map(part).collect(),
         };
+        self.sayings.insert(self.said, (own.group, own.generation));
         let owner = own.instance.unwrap_or(own.member_id);
         self.syncs.insert(Ticket(self.tickets + 1), (own.group, own.generation, owner));
         self.ask(client, &Request::Sync(sync));
-    }
-
-    fn check_part(&mut self, group: usize, generation: i32, owner: String, part: &Bytes) {
-        let parts = self.parts.entry((group, generation)).or_default();
-        let saying = |part: &Bytes| part.split(|byte| *byte == b'/').next().map(<[u8]>::to_vec);
-        for (other, others) in parts.iter().filter(|(_, others)| !others.is_empty() && !part.is_empty()) {
-            assert_eq!(saying(others), saying(part), "one leader speaks for a generation");
-            assert!(*other == owner || others != part, "{owner} and {other} both got {part:?} in {generation}");
-        }
-        if let Some(before) = parts.insert(owner, part.clone()) {
-            assert_eq!(before, part, "who asks again gets the same");
-        }
     }
 
     fn heartbeat(&mut self, client: usize) {
@@ -310,6 +293,7 @@ impl World {
     /// Who waited is answered by nobody: the connections are gone, and the clients ask again, if they do. Generations that
     /// were never written down are as if they had not been, and their numbers come again.
     fn restart(&mut self) {
+        self.compaction = None;
         self.shard = self.read_log();
         self.shard.begin(self.now_ms);
         self.waiting.clear();
@@ -319,6 +303,17 @@ impl World {
                 _ => None,
             });
             self.forget_above(index, written.flatten().map_or(-1, |metadata| metadata.generation));
+        }
+    }
+
+    /// A piece of the log is written anew, as the worker does between requests; after the last, what stood before is gone.
+    fn compact(&mut self) {
+        let (from, place) = self.compaction.take().unwrap_or((self.log.len(), None));
+        let (records, next) = self.shard.projection(place.as_ref(), 1 + self.chance.below(400));
+        self.log.extend(records);
+        match next {
+            Some(_) => self.compaction = Some((from, next)),
+            None => drop(self.log.drain(..from)),
         }
     }
 
@@ -345,43 +340,5 @@ impl World {
             self.settle(outcome);
         }
         self.now_ms = until_ms;
-    }
-
-    fn committed(shard: &mut Shard, group: usize, now_ms: i64) -> Option<i64> {
-        let question = Request::Offsets { group: GroupId::new(GROUPS[group]), partitions: Some(vec![("t".into(), 0)]) };
-        let outcome = shard.apply(&question, Ticket(0), now_ms);
-        match &outcome.replies[0].1 {
-            Reply::Offsets(offsets) => offsets[0].2.as_ref().map(|committed| committed.offset),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn check_commits(&mut self) {
-        for (group, offset) in &self.acknowledged {
-            let stands = World::committed(&mut self.shard, *group, self.now_ms);
-            assert_eq!(stands, Some(*offset), "the last commit that was acknowledged stands");
-        }
-    }
-
-    /// The log tells all that lasts. In the time since the last record members may have come and gone.
-    fn check_replay(&mut self) {
-        let mut read = self.read_log();
-        for (index, group) in GROUPS.iter().enumerate() {
-            let committed = World::committed(&mut read, index, self.now_ms);
-            assert_eq!(committed, World::committed(&mut self.shard, index, self.now_ms), "commits of {group}");
-            let view = |shard: &mut Shard| {
-                let outcome = shard.apply(&Request::Describe(GroupId::new(group)), Ticket(0), self.now_ms);
-                outcome.replies.into_iter().next().expect("an answer").1
-            };
-            let (Reply::Described(live), Reply::Described(read)) = (view(&mut self.shard), view(&mut read)) else {
-                panic!("DescribeGroups is answered by a description")
-            };
-            if self.unwritten.contains(&GroupId::new(group)) {
-                continue;
-            }
-            if live.as_ref().is_some_and(|live| matches!(live.state, GroupState::Stable | GroupState::Empty)) {
-                assert_eq!(live, read, "a group at rest is as its record says");
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! [`Coordinator`] is the door. It finds the shard of a group and asks it; a task of its own works for each
 //! (`worker`), which has read all records before (`loading`). Nothing here knows of Kafka's messages or of sockets.
 
+mod compaction;
 pub mod conversation;
 pub mod group;
 mod loading;
@@ -30,7 +31,7 @@ use crate::config::GroupConfig;
 use crate::names::{GroupId, Principal, TopicId, TopicName};
 use crate::topics::{NewTopic, Topic, TopicError, Topics};
 
-pub use shard::{Outcome, Rules, Shard};
+pub use shard::{Outcome, Place, Rules, Shard};
 
 /// The groups of one broker.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What was committed in the name of one group.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::record::CommittedOffset;
 use crate::names::TopicName;
@@ -38,8 +39,18 @@ impl Offsets {
 
     /// All commits.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&TopicName, i32, &CommittedOffset)> {
-        self.by_topic.iter().flat_map(|(topic, partitions)| {
-            partitions.iter().map(move |(partition, committed)| (topic, *partition, committed))
+        self.iter_from(None)
+    }
+
+    /// The commits from that of a partition on, in the order of topics and partitions.
+    pub(super) fn iter_from<'a>(
+        &'a self,
+        first: Option<&'a (TopicName, i32)>,
+    ) -> impl Iterator<Item = (&'a TopicName, i32, &'a CommittedOffset)> {
+        let topics = first.map_or(Bound::Unbounded, |(topic, _)| Bound::Included(topic));
+        self.by_topic.range::<TopicName, _>((topics, Bound::Unbounded)).flat_map(move |(topic, partitions)| {
+            let first = first.filter(|(of, _)| of == topic).map_or(i32::MIN, |(_, partition)| *partition);
+            partitions.range(first..).map(move |(partition, committed)| (topic, *partition, committed))
         })
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use kafka_protocol::ResponseError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::compaction::Compaction;
 use super::conversation::{Reply, Request};
 use super::group::Ticket;
 use super::{Outcome, Shard};
@@ -36,18 +37,20 @@ pub(super) struct Mail {
 
 /// A shard, where it writes, and who waits.
 pub(super) struct Worker {
-    pub(super) shard: Shard,
-    pub(super) partition: Arc<Partition>,
-    pub(super) clock: Clock,
+    shard: Shard,
+    partition: Arc<Partition>,
+    compaction: Compaction,
+    clock: Clock,
     /// No record batch of the topic may be larger.
-    pub(super) max_batch_bytes: usize,
+    max_batch_bytes: usize,
     waiting: HashMap<Ticket, oneshot::Sender<Reply>>,
     tickets: u64,
 }
 
 impl Worker {
     pub(super) fn new(shard: Shard, partition: Arc<Partition>, clock: Clock, max_batch_bytes: usize) -> Worker {
-        Worker { shard, partition, clock, max_batch_bytes, waiting: HashMap::new(), tickets: 0 }
+        let compaction = Compaction::new(Arc::clone(&partition), &shard);
+        Worker { shard, partition, compaction, clock, max_batch_bytes, waiting: HashMap::new(), tickets: 0 }
     }
 
     /// Works until nobody can ask any more, after what is due first. Those who still wait then hear nothing from here.
@@ -59,6 +62,7 @@ impl Worker {
             tokio::select! {
                 count = mailbox.recv_many(&mut mail, BATCH_REQUESTS) => if count == 0 { return },
                 () = until(&self.clock, due_ms) => {}
+                () = std::future::ready(()), if self.compaction.is_appending() => {}
             }
             let now_ms = self.clock.now_ms();
             let mut outcomes: Vec<Outcome> = mail.drain(..).map(|one| self.decide(one)).collect();
@@ -66,7 +70,24 @@ impl Worker {
                 outcomes.push(self.shard.pass_time(now_ms));
             }
             self.append(outcomes).await;
+            self.compact().await;
         }
+    }
+
+    /// Appends a piece of what counts anew, if it is time for that. Nothing is under way now that is not in the log.
+    async fn compact(&mut self) {
+        let Some(place) = self.compaction.next() else { return };
+        let (records, next) = self.shard.projection(place.as_ref(), BATCH_BYTES);
+        let records = records.into_iter().map(Outcome::of_record).collect();
+        for Pack { batch, .. } in packs(records, self.clock.now_ms()) {
+            if let Some(batch) = batch
+                && let Err(error) = self.partition.append(&batch).await
+            {
+                self.code(&error);
+                return self.compaction.failed();
+            }
+        }
+        self.compaction.appended(next);
     }
 
     fn decide(&mut self, Mail { request, reply }: Mail) -> Outcome {

@@ -108,6 +108,17 @@ impl LeaderEpochs {
         self.changed |= before != self.entries.len();
     }
 
+    /// Forgets epochs that wrote nothing from `start_offset` on (Kafka's `truncateFromStart`).
+    pub(super) fn begin_at(&mut self, start_offset: i64) {
+        let over = entry_of(&self.entries, start_offset).unwrap_or(0);
+        self.entries.drain(..over);
+        self.changed |= over > 0;
+        if let Some(first) = self.entries.first_mut().filter(|first| first.start_offset < start_offset) {
+            first.start_offset = start_offset;
+            self.changed = true;
+        }
+    }
+
     /// Writes the file before the first record of a log. It is written again, durably, when it matters: the log could
     /// give what it says until then.
     pub(super) fn write_first(&self, disk: &Disk) -> Result<()> {

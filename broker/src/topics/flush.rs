@@ -94,6 +94,16 @@ impl Partition {
         }
     }
 
+    /// Waits until everything appended so far is on the disk, whatever the settings ask for.
+    pub async fn make_durable(self: &Arc<Self>) -> Result<()> {
+        let end_offset = self.log_end_offset();
+        if self.is_flush_due() {
+            let partition = Arc::clone(self);
+            self.upkeep.runtime.spawn_blocking(move || partition.flush());
+        }
+        self.flushes()?.reached(end_offset).await
+    }
+
     /// After a start: the timer runs for what a kill left unflushed, as if it had just been appended.
     pub(super) fn see_to_what_is_found(&self) {
         // An unusable log has nothing to flush.
@@ -179,7 +189,7 @@ impl Partition {
         }
     }
 
-    /// The timer went off: whether the caller must flush, or nobody, or the thread that does so already.
+    /// Something is to be flushed now: whether the caller must flush, or nobody, or the thread that does so already.
     fn is_flush_due(&self) -> bool {
         let Ok(mut writer) = self.writer() else { return false };
         writer.is_timer_set = false;

@@ -9,6 +9,7 @@
 //! messages.
 
 mod adoption;
+mod beginning;
 mod creation;
 mod error;
 mod extension;

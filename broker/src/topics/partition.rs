@@ -348,7 +348,7 @@ impl Partition {
         outcome.unwrap_or_else(|broken| Err(self.interrupted_by(broken, "search")))
     }
 
-    fn interrupted_by(&self, broken: JoinError, action: &'static str) -> Error {
+    pub(super) fn interrupted_by(&self, broken: JoinError, action: &'static str) -> Error {
         Error::io(action, Path::new(&self.id.to_string()))(io::Error::other(broken))
     }
 

@@ -29,9 +29,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::TimestampMs;
 use crate::coordinator::conversation::Reply;
 use crate::coordinator::offsets::Offsets;
+use crate::coordinator::record::GroupRecord;
 use crate::names::GroupId;
 use member::Member;
 pub use member::Protocol;
+pub(super) use persistence::Written;
 pub use view::{GroupView, MemberView};
 
 /// The protocol type of consumers, whose subscriptions Kafka looks into.
@@ -135,6 +137,8 @@ pub struct Group {
     sync_until_ms: Option<TimestampMs>,
     /// What the members subscribe to; `None` for members that are no consumers, and where it cannot be read.
     subscribed_topics: Option<BTreeSet<String>>,
+    /// What the log says it is; `None` where it says nothing. Between two generations that is not what it is now.
+    written: Option<Box<GroupRecord>>,
     /// What was committed in its name.
     pub(super) offsets: Offsets,
 }
@@ -155,6 +159,7 @@ impl Group {
             join_wait: None,
             sync_until_ms: None,
             subscribed_topics: None,
+            written: None,
             offsets: Offsets::default(),
         }
     }

@@ -1,12 +1,50 @@
 //! A group as it stands in the log: at rest, without anybody who waits.
+//!
+//! What was written last is kept beside what the group is now, so that it can be written again wherever the group stands.
 
 use super::{Group, GroupState, Member, Protocol};
 use crate::clock::TimestampMs;
 use crate::coordinator::record::{GroupRecord, MemberRecord, Record};
 
+/// What the log said of a group before it was written down again.
+#[derive(Debug)]
+pub(in crate::coordinator) struct Written(Option<Box<GroupRecord>>);
+
 impl Group {
-    /// The group as it is to be written down now.
-    pub(in crate::coordinator) fn to_record(&self) -> Record {
+    /// Takes what the group is now for written down, which it is once the record that this gives is appended; gives also
+    /// what was written before.
+    pub(in crate::coordinator) fn write(&mut self) -> (Record, Written) {
+        let record = self.to_record();
+        let former = self.written.replace(Box::new(record.clone()));
+        (Record::Group { group: self.id.clone(), metadata: Some(record) }, Written(former))
+    }
+
+    /// The same for a group that has just been made, for whom nothing is known yet (Kafka's `newEmptyGroupMetadataRecord`).
+    pub(in crate::coordinator) fn write_first(&mut self) -> Record {
+        let record = GroupRecord {
+            protocol_type: String::new(),
+            generation: 0,
+            protocol: None,
+            leader: None,
+            state_since_ms: self.state_since_ms,
+            members: Vec::new(),
+        };
+        self.written = Some(Box::new(record.clone()));
+        Record::Group { group: self.id.clone(), metadata: Some(record) }
+    }
+
+    /// What [`Self::write`] gave could not be appended.
+    pub(in crate::coordinator) fn unwrite(&mut self, Written(former): Written) {
+        self.written = former;
+    }
+
+    /// What the log says of it.
+    pub(in crate::coordinator) fn written(&self) -> Option<Record> {
+        let metadata = self.written.as_deref()?.clone();
+        Some(Record::Group { group: self.id.clone(), metadata: Some(metadata) })
+    }
+
+    fn to_record(&self) -> GroupRecord {
         let protocol = self.protocol.as_deref().unwrap_or_default();
         let describe = |member: &Member| MemberRecord {
             id: member.id.clone(),
@@ -18,33 +56,19 @@ impl Group {
             subscription: member.metadata(protocol),
             assignment: member.assignment.clone(),
         };
-        let metadata = GroupRecord {
+        GroupRecord {
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             generation: self.generation,
             protocol: self.protocol.clone(),
             leader: self.leader.clone(),
             state_since_ms: self.state_since_ms,
             members: self.members.iter().map(describe).collect(),
-        };
-        Record::Group { group: self.id.clone(), metadata: Some(metadata) }
-    }
-
-    /// The record of a group that has just been made, for whom nothing is known yet (Kafka's
-    /// `newEmptyGroupMetadataRecord`).
-    pub(in crate::coordinator) fn to_first_record(&self) -> Record {
-        let metadata = GroupRecord {
-            protocol_type: String::new(),
-            generation: 0,
-            protocol: None,
-            leader: None,
-            state_since_ms: self.state_since_ms,
-            members: Vec::new(),
-        };
-        Record::Group { group: self.id.clone(), metadata: Some(metadata) }
+        }
     }
 
     /// Becomes what a record says. Members that it has are given a whole session to show that they live.
     pub(in crate::coordinator) fn load(&mut self, record: GroupRecord, now_ms: TimestampMs) {
+        self.written = Some(Box::new(record.clone()));
         let GroupRecord { protocol_type, generation, protocol, leader, state_since_ms, members } = record;
         self.state = if members.is_empty() { GroupState::Empty } else { GroupState::Stable };
         self.state_since_ms = state_since_ms;

@@ -19,6 +19,8 @@ use wire::{Reader, put_text};
 const OFFSET_KEYS: [i16; 2] = [0, 1];
 /// `GroupMetadataKey`.
 const GROUP_KEY: i16 = 2;
+/// What a record takes in a batch besides its texts and members.
+const FIXED_BYTES: usize = 96;
 /// No key is flexible.
 const NEVER: i16 = i16::MAX;
 
@@ -110,14 +112,18 @@ impl Record {
 
     /// About how many bytes it takes in a batch; rather too many than too few.
     pub fn size(&self) -> usize {
-        const FIXED: usize = 96;
-        let value = match self {
-            Record::Offset { topic, committed, .. } => {
-                topic.as_str().len() + committed.as_ref().map_or(0, |committed| committed.metadata.len())
+        match self {
+            Record::Offset { group, topic, committed, .. } => Record::size_of_commit(group, topic, committed.as_ref()),
+            Record::Group { group, metadata } => {
+                FIXED_BYTES + group.as_str().len() + metadata.as_ref().map_or(0, GroupRecord::size)
             }
-            Record::Group { metadata, .. } => metadata.as_ref().map_or(0, GroupRecord::size),
-        };
-        FIXED + self.group().as_str().len() + value
+        }
+    }
+
+    /// The same for a commit that is no record yet.
+    pub(super) fn size_of_commit(group: &GroupId, topic: &TopicName, committed: Option<&CommittedOffset>) -> usize {
+        let metadata = committed.map_or(0, |committed| committed.metadata.len());
+        FIXED_BYTES + group.as_str().len() + topic.as_str().len() + metadata
     }
 
     /// Whose it is.

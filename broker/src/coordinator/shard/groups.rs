@@ -29,7 +29,7 @@ impl Shard {
         let group = self.groups.entry(join.group.clone()).or_insert_with(|| Group::new(join.group.clone(), now_ms));
         let effects = group.join(join, ticket, &self.rules.groups, now_ms);
         if is_new {
-            outcome.records.push(group.to_first_record());
+            outcome.records.push(group.write_first());
             outcome.undo.push(Record::Group { group: join.group.clone(), metadata: None });
         }
         self.settle(&join.group, effects, outcome);

@@ -7,6 +7,7 @@
 
 mod commits;
 mod groups;
+mod projection;
 mod replay;
 
 use std::cmp::Reverse;
@@ -15,10 +16,12 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use kafka_protocol::ResponseError;
 
 use super::conversation::{Reply, Request};
-use super::group::{Effects, Group, GroupRules, Ticket};
+use super::group::{Effects, Group, GroupRules, Ticket, Written};
 use super::record::Record;
 use crate::clock::TimestampMs;
 use crate::names::GroupId;
+
+pub use projection::Place;
 
 /// How the groups of one broker behave, and how long offsets are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +45,8 @@ pub struct Outcome {
     pub replies: Vec<(Ticket, Reply)>,
     /// Puts things back as they were, in this order.
     undo: Vec<Record>,
-    /// Groups whose assignment is in the records.
-    assigned: Vec<GroupId>,
+    /// Groups that are in the records as they are now, and what the log said of them before.
+    written: Vec<(GroupId, Written)>,
 }
 
 /// See the room's story.
@@ -136,7 +139,7 @@ impl Shard {
     /// Undoes what could not be appended, and answers with the reason instead. Members whose assignment was in it join
     /// anew; for that something may have to be appended again.
     pub fn take_back(&mut self, outcome: Outcome, why: ResponseError, now_ms: TimestampMs) -> Outcome {
-        let Outcome { replies, undo, assigned, .. } = outcome;
+        let Outcome { replies, undo, written, .. } = outcome;
         let replies = replies.into_iter().map(|(ticket, reply)| (ticket, reply.failed(why))).collect();
         let mut next = Outcome { replies, ..Outcome::default() };
         for record in undo.into_iter().rev() {
@@ -147,8 +150,9 @@ impl Shard {
             }
             self.put(record, now_ms);
         }
-        for id in assigned {
+        for (id, former) in written.into_iter().rev() {
             if let Some(group) = self.groups.get_mut(&id) {
+                group.unwrite(former);
                 let effects = group.forget_assignment(now_ms);
                 self.settle(&id, effects, &mut next);
             }
@@ -159,10 +163,11 @@ impl Shard {
     /// Takes over what a group wants done, and plans when to look at it again.
     fn settle(&mut self, id: &GroupId, effects: Effects, outcome: &mut Outcome) {
         outcome.replies.extend(effects.replies);
-        let Some(group) = self.groups.get(id) else { return };
+        let Some(group) = self.groups.get_mut(id) else { return };
         if effects.must_persist {
-            outcome.records.push(group.to_record());
-            outcome.assigned.push(id.clone());
+            let (record, former) = group.write();
+            outcome.records.push(record);
+            outcome.written.push((id.clone(), former));
         }
         self.plan(id);
     }
@@ -178,6 +183,11 @@ impl Shard {
 }
 
 impl Outcome {
+    /// Appends a record of which nobody needs to hear.
+    pub(super) fn of_record(record: Record) -> Outcome {
+        Outcome { records: vec![record], ..Outcome::default() }
+    }
+
     /// About how many bytes its records take in the log; rather too many than too few.
     pub fn size(&self) -> usize {
         self.records.iter().map(Record::size).sum()

@@ -46,7 +46,7 @@ impl Shard {
             Record::Group { group: id, metadata: None } => {
                 let former = self.groups.remove(&id)?;
                 self.planned.remove(&id);
-                Some(former.to_record())
+                former.written()
             }
         }
     }

@@ -12,6 +12,7 @@ mod flush;
 pub(super) mod options;
 mod reader;
 mod roll;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub use crate::storage::recovery::folder::is_log_file;
 pub use flush::Flush;
 pub use options::{LogOptions, Opening};
 pub use reader::{AbortedTransaction, LogReader, Read, TimestampOffset};
+pub use start::Dropped;
 
 /// Where a batch went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -174,6 +174,17 @@ impl LogReader {
         transactions.first_open = first_open;
     }
 
+    /// Gives readers nothing below `offset` any more, nor from any but these segments.
+    pub(in crate::storage) fn begin_at(&self, offset: i64, segments: Vec<Arc<Segment>>) {
+        let begin = segments.first().map_or(offset, |segment| segment.base_offset);
+        // In this order: who still finds an offset below finds its segment as well.
+        self.set_log_start_offset(offset);
+        self.set_segments(segments);
+        self.epochs.write().unwrap_or_else(PoisonError::into_inner).begin_at(offset);
+        let mut transactions = self.transactions.write().unwrap_or_else(PoisonError::into_inner);
+        transactions.aborted.retain(|one| one.last_offset >= begin);
+    }
+
     /// The first record below `end_offset` whose timestamp is at least `timestamp`. Reads and decompresses: may block.
     pub fn find_by_timestamp(&self, timestamp: TimestampMs, end_offset: i64) -> Result<Option<TimestampOffset>> {
         for segment in self.segments().iter() {
