@@ -2,6 +2,7 @@
 
 mod aborted;
 mod consume;
+mod consume_group;
 mod explain;
 mod forbidden;
 mod foreign;

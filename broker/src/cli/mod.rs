@@ -38,6 +38,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use cutaway::config::SettingsError;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use arguments::{Arguments, Command};
 use output::OutputClosed;
@@ -127,6 +129,31 @@ fn converse_until_interrupt(conversation: impl Future<Output = anyhow::Result<Ex
         }
     });
     converse(conversation)?
+}
+
+/// Blocks on a conversation that is told of the first Ctrl-C or SIGTERM and ends by itself; a second one ends it at once.
+fn converse_until_stopped<F>(conversation: impl FnOnce(watch::Receiver<bool>) -> F) -> anyhow::Result<ExitCode>
+where
+    F: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let (stop, stopped) = watch::channel(false);
+    std::thread::spawn(move || {
+        let listening = converse(async {
+            let mut terminate = signal(SignalKind::terminate())?;
+            loop {
+                tokio::select! {
+                    interrupted = tokio::signal::ctrl_c() => interrupted?,
+                    _ = terminate.recv() => {}
+                }
+                if stop.send_replace(true) {
+                    std::process::exit(INTERRUPTED.into());
+                }
+            }
+        });
+        // Where it cannot listen, the signal ends the process by itself.
+        let _: anyhow::Result<std::io::Result<()>> = listening;
+    });
+    converse(conversation(stopped))?
 }
 
 /// Blocks on a short conversation, with no more threads than this one.

@@ -63,6 +63,15 @@ fn advice(error: ResponseError) -> Option<&'static str> {
         ResponseError::KafkaStorageError => "the broker's disk fails: its log says how",
         ResponseError::CorruptMessage => "what is stored there is damaged: the broker's log says where",
         ResponseError::RequestTimedOut => "the broker may be busy: try again in a moment",
+        ResponseError::InvalidGroupId => "a group needs a name",
+        ResponseError::InvalidSessionTimeout => {
+            "the broker's group.min.session.timeout.ms and group.max.session.timeout.ms are the limits of session.timeout.ms"
+        }
+        ResponseError::InconsistentGroupProtocol => {
+            "its members divide partitions in another way than by range, or are no consumers: use a group of your own"
+        }
+        ResponseError::FencedInstanceId => "another consumer has taken over its group.instance.id",
+        ResponseError::GroupMaxSizeReached => "the broker's group.max.size is how many members a group may have",
         _ => return None,
     })
 }

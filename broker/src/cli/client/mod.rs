@@ -8,6 +8,8 @@
 
 mod advice;
 mod connection;
+pub(crate) mod consumers;
+mod coordinator;
 mod failure;
 mod offsets;
 mod options;
@@ -24,6 +26,8 @@ use kafka_protocol::messages::{ApiKey, MetadataRequest, MetadataResponse, TopicN
 use kafka_protocol::protocol::{Request, StrBytes};
 
 pub(crate) use connection::Connection;
+pub(crate) use consumers::Partition;
+pub(crate) use coordinator::{Committed, is_not_ready};
 pub(crate) use failure::{Failure, check};
 pub(crate) use offsets::{EARLIEST, LATEST, Offsets};
 pub(crate) use options::BrokerOptions;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Stdout, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -35,6 +35,8 @@ pub(super) enum Ended {
     Done,
     /// The topic was deleted.
     TopicGone,
+    /// Nothing yet: the caller wanted a pause, and calls again.
+    Paused,
 }
 
 /// What came of one fetch: from which node, and its connection.
@@ -55,6 +57,15 @@ pub(super) struct Follower<'a> {
     turn: usize,
     fetches: JoinSet<Fetched>,
     fetching: BTreeSet<i32>,
+    /// Since when nothing works.
+    trouble: Option<Instant>,
+    /// When somebody looked for more partitions and other leaders last.
+    looked: Instant,
+    /// Partitions that come later are read too.
+    takes_new: bool,
+    /// How many partitions there were at the last look; `None` before it, and when the topic is gone.
+    partition_count: Option<usize>,
+    is_gone: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -66,6 +77,7 @@ impl<'a> Follower<'a> {
         offsets: BTreeMap<i32, i64>,
         left: Option<u64>,
     ) -> Follower<'a> {
+        let looked = client.clock().instant();
         Follower {
             client,
             options,
@@ -78,7 +90,28 @@ impl<'a> Follower<'a> {
             turn: 0,
             fetches: JoinSet::new(),
             fetching: BTreeSet::new(),
+            trouble: None,
+            looked,
+            takes_new: options.records.partition.is_none(),
+            partition_count: None,
+            is_gone: false,
         }
+    }
+
+    /// Partitions that come later are somebody else's matter.
+    pub(super) fn of_these_alone(mut self) -> Follower<'a> {
+        self.takes_new = false;
+        self
+    }
+
+    /// The offsets of the next records to read, by partition.
+    pub(super) fn next(&self) -> BTreeMap<i32, i64> {
+        self.partitions.iter().map(|(partition, progress)| (*partition, progress.next)).collect()
+    }
+
+    /// How many partitions the topic had when somebody looked last.
+    pub(super) fn partition_count(&self) -> Option<usize> {
+        self.partition_count
     }
 
     /// How many records are still to be printed.
@@ -86,18 +119,19 @@ impl<'a> Follower<'a> {
         self.left
     }
 
-    /// Fetches and prints.
-    pub(super) async fn run(&mut self) -> anyhow::Result<Ended> {
+    /// Fetches and prints, until `wants_pause` does.
+    pub(super) async fn run(&mut self, wants_pause: impl Fn() -> bool) -> anyhow::Result<Ended> {
         let clock = self.client.clock().clone();
-        let mut trouble = None;
-        let mut looked = clock.instant();
         while !self.is_done() {
-            if clock.elapsed_since(looked) >= REFRESH_PAUSE {
-                looked = clock.instant();
+            if wants_pause() {
+                return Ok(Ended::Paused);
+            }
+            if clock.elapsed_since(self.looked) >= REFRESH_PAUSE {
+                self.looked = clock.instant();
                 self.leaders.clear();
             }
             if let Err(failure) = self.fetch_from_idle_leaders().await {
-                let since = *trouble.get_or_insert_with(|| {
+                let since = *self.trouble.get_or_insert_with(|| {
                     say(format_args!("% {failure}; trying again"));
                     clock.instant()
                 });
@@ -110,8 +144,12 @@ impl<'a> Follower<'a> {
                 clock.sleep(LOOK_PAUSE).await;
                 continue;
             }
-            if self.leaders.is_empty() {
+            if self.is_gone {
                 return Ok(Ended::TopicGone);
+            }
+            if self.fetches.is_empty() {
+                // There is nothing to read at present.
+                clock.sleep(LOOK_PAUSE).await;
             }
             let Some(Ok((leader, connection, answer))) = self.fetches.join_next().await else { continue };
             self.fetching.remove(&leader);
@@ -124,7 +162,7 @@ impl<'a> Follower<'a> {
             };
             written(self.out.flush())?;
             match judged {
-                Ok(()) if trouble.take().is_some() => say("% Goes on"),
+                Ok(()) if self.trouble.take().is_some() => say("% Goes on"),
                 Ok(()) => {}
                 Err(error) => match error.downcast::<Failure>() {
                     Ok(failure) if failure.is_passing() => {
@@ -193,12 +231,14 @@ impl<'a> Follower<'a> {
     /// Looks where the partitions are led, and for more of them; nothing is found when the topic is gone.
     async fn find_leaders(&mut self) -> Result<(), Failure> {
         let topic = self.client.topic(&self.options.topic, false).await?;
-        if ResponseError::try_from_code(topic.error_code) == Some(ResponseError::UnknownTopicOrPartition) {
+        self.is_gone = topic.error_code == ResponseError::UnknownTopicOrPartition.code();
+        if self.is_gone {
             return Ok(());
         }
         let what = format!("cannot consume {}", self.options.topic);
         check(&what, topic.error_code, None)?;
-        if self.options.records.partition.is_none() {
+        self.partition_count = Some(topic.partitions.len());
+        if self.takes_new {
             for it in &topic.partitions {
                 // All records of a partition that was not there before are new.
                 self.partitions.entry(it.partition_index).or_insert_with(|| Progress::at(0));
@@ -206,7 +246,7 @@ impl<'a> Follower<'a> {
         }
         let asked = topic.partitions.iter().filter(|it| self.partitions.contains_key(&it.partition_index));
         self.leaders = asked.map(|it| (it.partition_index, it.leader_id.0)).collect();
-        match self.leaders.values().all(|leader| *leader < 0) {
+        match !self.leaders.is_empty() && self.leaders.values().all(|leader| *leader < 0) {
             true => check(&what, ResponseError::LeaderNotAvailable.code(), None),
             false => Ok(()),
         }
@@ -229,6 +269,10 @@ impl<'a> Follower<'a> {
     }
 
     fn print(&mut self, broker: i32, data: &PartitionData) -> anyhow::Result<()> {
+        // What is not printed any more was not read either: in a group the next one gets it.
+        if self.left == Some(0) {
+            return Ok(());
+        }
         let Some(progress) = self.partitions.get_mut(&data.partition_index) else { return Ok(()) };
         let before = progress.next;
         let records = data.records.clone().unwrap_or_default();
@@ -236,9 +280,6 @@ impl<'a> Follower<'a> {
         let (topic, partition) = (self.options.topic.as_str(), data.partition_index);
         let (printer, out, left) = (&self.printer, &mut self.out, &mut self.left);
         progress.read(records, aborted, |header, record| {
-            if *left == Some(0) {
-                return Ok(false);
-            }
             let place = Place { topic, partition, broker, is_append_time: header.is_log_append_time() };
             written(printer.print(out, place, &record))?;
             *left = left.map(|left| left - 1);

@@ -1,12 +1,13 @@
 //! `cutaway consume`: prints the records of a topic, from the beginning, and waits for more.
 //!
-//! It belongs to no group and commits nothing: reading removes nothing, and the next run begins anew. [`begin`] finds
+//! Without a [`group`] it commits nothing: reading removes nothing, and the next run begins anew. [`begin`] finds
 //! the first offsets, [`follow`] fetches from the leaders and says what happens on the way, [`progress`] picks the
 //! records that are new and committed, [`mod@format`] prints them.
 
 mod begin;
 mod follow;
 mod format;
+mod group;
 mod options;
 mod progress;
 mod settings;
@@ -21,7 +22,7 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 
 use super::client::{Client, Failure, PATIENCE, check, name_of};
 use super::nearest::did_you_mean;
-use super::{Mistake, converse_until_interrupt, say};
+use super::{Mistake, converse_until_interrupt, converse_until_stopped, say};
 use begin::Begin;
 use follow::{Ended, Follower};
 pub(crate) use options::{ConsumeArguments, ConsumeOptions, TopicConsumeOptions};
@@ -33,6 +34,9 @@ const LOOK_PAUSE: Duration = Duration::from_millis(250);
 /// Prints records until there is a reason to stop.
 pub(crate) fn run(options: ConsumeOptions) -> anyhow::Result<ExitCode> {
     let settings = ConsumerSettings::read(&options.records.properties).map_err(Mistake::usage)?;
+    if let Some(group) = &options.records.group {
+        return converse_until_stopped(|stop| group::run(&options, &settings, group, stop));
+    }
     converse_until_interrupt(async {
         let mut client = Client::connect(&options.broker, &settings.client_id).await?;
         let mut begin = options.records.offset;
@@ -41,9 +45,9 @@ pub(crate) fn run(options: ConsumeOptions) -> anyhow::Result<ExitCode> {
             let topic = wait_for_topic(&mut client, &options).await?;
             let offsets = first_offsets(&mut client, &options, &settings, topic, begin).await?;
             let mut follower = Follower::new(&mut client, &options, settings.clone(), offsets, left);
-            match follower.run().await? {
+            match follower.run(|| false).await? {
                 Ended::Done => return Ok(ExitCode::SUCCESS),
-                Ended::TopicGone => left = follower.left(),
+                Ended::TopicGone | Ended::Paused => left = follower.left(),
             }
             say(format_args!("% Topic {} is gone", options.topic));
             // A topic of the same name is another topic, all of which is new.

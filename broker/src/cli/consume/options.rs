@@ -62,8 +62,12 @@ impl TopicConsumeOptions {
 /// Which records, and how they are printed.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RecordOptions {
+    /// As a member of this group, which shares the partitions among its members and goes on where it has come to: what was
+    /// printed is committed. Ctrl-C commits and leaves.
+    #[arg(short = 'G', long, value_name = "GROUP", conflicts_with = "partition")]
+    pub(crate) group: Option<String>,
     /// Where to begin: beginning, end, an offset, -N for the last N, or s@TIME for a time (RFC 3339, or milliseconds
-    /// since 1970).
+    /// since 1970). In a group: where nothing is committed.
     #[arg(
         short, long, value_name = "OFFSET", default_value = "beginning", allow_hyphen_values = true, value_parser = Begin::parse
     )]

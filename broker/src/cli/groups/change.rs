@@ -9,7 +9,7 @@ use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartiti
 use kafka_protocol::messages::{DeleteGroupsRequest, GroupId, OffsetDeleteRequest};
 use serde_json::json;
 
-use super::coordinator::{find, missing};
+use super::find::{find, missing};
 use super::options::{DeleteOffsetsOptions, DeleteOptions, Wanted};
 use crate::cli::client::{Client, check, name_of, text, topic_name};
 use crate::cli::confirm::confirm;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
-use bytes::{Buf, Bytes};
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use serde_json::{Value, json};
 
-use super::coordinator::{Committed, Found, committed, find, missing};
+use super::find::{Found, find, missing};
 use super::options::DescribeOptions;
-use crate::cli::client::{Client, Failure, LATEST};
+use crate::cli::client::consumers::assigned;
+use crate::cli::client::{Client, Committed, Failure, LATEST};
 use crate::cli::output;
 
 /// Shown where there is nothing to show.
@@ -55,7 +55,7 @@ impl Line {
 
 /// Everything that is committed, and everything that somebody reads.
 async fn lines(client: &mut Client, name: &str, found: &Found) -> Result<Vec<Line>, Failure> {
-    let committed = committed(client, found.node, name).await?;
+    let committed = client.committed(found.node, name).await?;
     let mut readers = BTreeMap::new();
     for (place, member) in found.group.members.iter().enumerate() {
         readers.extend(assigned(member.member_assignment.clone()).into_iter().map(|partition| (partition, place)));
@@ -85,27 +85,6 @@ async fn ends(client: &mut Client, topics: BTreeSet<String>) -> Result<Committed
         ends.extend(offsets.into_iter().filter_map(|(index, end)| Some(((name.clone(), index), end.ok()?))));
     }
     Ok(ends)
-}
-
-/// The partitions in a consumer's assignment: behind its version (i16) topics, each with an array of partitions. Other
-/// kinds of members say otherwise what they do.
-fn assigned(mut assignment: Bytes) -> Vec<(String, i32)> {
-    let mut read = || {
-        assignment.try_get_i16().ok()?;
-        let mut partitions = Vec::new();
-        for _ in 0..assignment.try_get_i32().ok()? {
-            let length = usize::try_from(assignment.try_get_i16().ok()?).ok()?;
-            if assignment.len() < length {
-                return None;
-            }
-            let topic = String::from_utf8(assignment.split_to(length).to_vec()).ok()?;
-            for _ in 0..assignment.try_get_i32().ok()? {
-                partitions.push((topic.clone(), assignment.try_get_i32().ok()?));
-            }
-        }
-        Some(partitions)
-    };
-    read().unwrap_or_default()
 }
 
 fn show(found: &Found, lines: &[Line], options: &DescribeOptions) -> anyhow::Result<()> {
@@ -196,18 +175,4 @@ fn as_value(found: &Found, lines: &[Line]) -> Value {
         "members": group.members.iter().map(member).collect::<Vec<_>>(),
         "offsets": lines.iter().map(offset).collect::<Vec<_>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn assignments_of_consumers_are_read_and_others_are_nothing() {
-        let bytes = b"\0\x01\0\0\0\x01\0\x02t1\0\0\0\x02\0\0\0\0\0\0\0\x05\xff\xff\xff\xff";
-        assert_eq!(assigned(Bytes::from_static(bytes)), [("t1".to_owned(), 0), ("t1".to_owned(), 5)]);
-        for other in [&b""[..], b"\0", b"\0\0\0\0\0\x05", b"\0\0\0\0\0\x01\0\x09t", b"part"] {
-            assert!(assigned(Bytes::from_static(other)).is_empty(), "{other:?}");
-        }
-    }
 }

@@ -4,8 +4,8 @@
 //! ([`mod@coordinator`]).
 
 mod change;
-mod coordinator;
 mod describe;
+mod find;
 mod list;
 mod options;
 mod reset;

@@ -12,9 +12,9 @@ use kafka_protocol::messages::{GroupId, OffsetCommitRequest};
 use serde_json::json;
 
 use super::change::wanted_partitions;
-use super::coordinator::{Committed, committed, find};
+use super::find::find;
 use super::options::{ResetOptions, WhereTo};
-use crate::cli::client::{Client, EARLIEST, Failure, LATEST, check, text, topic_name};
+use crate::cli::client::{Client, Committed, EARLIEST, Failure, LATEST, check, text, topic_name};
 use crate::cli::{output, say};
 
 /// Shows, or does it.
@@ -25,7 +25,7 @@ pub(super) async fn run(client: &mut Client, options: &ResetOptions, as_json: bo
         let members = output::count(found.group.members.len(), "member");
         bail!("{name} has {members}, which would go on where they are; stop them first");
     }
-    let before = committed(client, found.node, name).await?;
+    let before = client.committed(found.node, name).await?;
     let wanted = match &options.where_to.from_file {
         Some(file) => read(file)?,
         None => targets(client, options, &before).await?,
