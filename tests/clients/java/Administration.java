@@ -2,19 +2,11 @@ import static java.util.Map.entry;
 
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Properties;
-import java.util.Random;
 import java.util.Set;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.AlterConfigOp.OpType;
 import org.apache.kafka.clients.admin.AlterConfigsOptions;
@@ -27,8 +19,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.ReplicaInfo;
 import org.apache.kafka.clients.admin.TopicDescription;
-import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.Node;
@@ -46,53 +36,20 @@ import org.apache.kafka.common.errors.InvalidTopicException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicIdException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * Conversations held by Admin, the administrator's client in Kafka's own Java library. Start them with `run`.
+ * Conversations held by Admin, the administrator's client in Kafka's own Java library.
  *
  * What is refused is checked by the exception that Java programs catch.
  */
-public class Administration {
-    private static final int TIME_LIMIT_SECONDS = 90;
-
-    /** What one conversation does; the name it is held under is stable. */
-    private interface Conversation {
-        void hold() throws Exception;
+class Administration extends Conversations {
+    Administration(String bootstrap) {
+        super(bootstrap);
     }
 
-    /** The broker, or the client, did not do what it should; the text is a sentence for a person. */
-    private static class Disagreement extends RuntimeException {
-        Disagreement(String sentence) {
-            super(sentence);
-        }
-    }
-
-    private final Admin admin;
-    private final String bootstrap;
-    private final String prefix;
-
-    private Administration(String bootstrap) {
-        this.bootstrap = bootstrap;
-        this.admin = Admin.create(Map.of("bootstrap.servers", bootstrap));
-        byte[] random = new byte[4];
-        new Random().nextBytes(random);
-        String given = System.getenv("CUTAWAY_TOPIC_PREFIX");
-        this.prefix = given == null || given.isEmpty() ? "run-" + HexFormat.of().formatHex(random) : given;
-    }
-
-    public static void main(String[] arguments) throws Exception {
-        if (arguments.length < 1 || arguments.length > 2) {
-            System.err.println("usage: run HOST:PORT [WORD]\nheld are the conversations whose name contains WORD");
-            System.exit(1);
-        }
-        boolean good = new Administration(arguments[0]).holdAll(arguments.length == 2 ? arguments[1] : "");
-        // A conversation that was given up may still wait.
-        Runtime.getRuntime().halt(good ? 0 : 1);
-    }
-
-    private boolean holdAll(String word) throws InterruptedException {
-        List<Map.Entry<String, Conversation>> all = List.of(
+    @Override
+    List<Map.Entry<String, Conversation>> all() {
+        return List.of(
             entry("the cluster describes itself", this::describeCluster),
             entry("create, list, describe and delete topics, by name and by id", this::topicLife),
             entry("topic creations that are refused, each with its exception", this::refusedCreations),
@@ -101,104 +58,10 @@ public class Administration {
             entry("settings of a broker", this::brokerSettings),
             entry("more partitions for a topic, and what is refused", this::morePartitions),
             entry("list offsets, and describe log folders and producers", this::offsetsAndFiles));
-        boolean good = true;
-        int held = 0;
-        for (Map.Entry<String, Conversation> each : all) {
-            if (each.getKey().contains(word)) {
-                held++;
-                good &= holdOne(each.getKey(), each.getValue());
-            }
-        }
-        return good && held > 0;
-    }
-
-    private static boolean holdOne(String name, Conversation conversation) throws InterruptedException {
-        AtomicReference<Throwable> problem = new AtomicReference<>(new Disagreement("still unfinished, given up"));
-        Thread holder = new Thread(() -> {
-            try {
-                conversation.hold();
-                problem.set(null);
-            } catch (Throwable failure) {
-                problem.set(failure);
-            }
-        });
-        holder.setDaemon(true);
-        holder.start();
-        holder.join(TIME_LIMIT_SECONDS * 1000L);
-        Throwable failure = problem.get();
-        if (failure == null) {
-            System.out.println("ok java-admin: " + name);
-            return true;
-        }
-        String sentence = failure instanceof Disagreement ? failure.getMessage() : failure.toString();
-        System.out.println("FAILED java-admin: " + name + ": " + sentence.replaceAll("\\s+", " "));
-        return false;
-    }
-
-    private static void expect(boolean holds, String sentence) {
-        if (!holds) {
-            throw new Disagreement(sentence);
-        }
-    }
-
-    private static void expectEqual(String what, Object expected, Object actual) {
-        expect(expected.equals(actual), what + ": expected " + expected + ", got " + actual);
-    }
-
-    /** Ends the conversation unless the attempt fails with this exception. */
-    private static void expectRefused(String what, Class<? extends Exception> wanted, KafkaFuture<?> attempt)
-            throws Exception {
-        try {
-            Object result = attempt.get(30, TimeUnit.SECONDS);
-            throw new Disagreement(what + ": this should have been refused, and returned " + result);
-        } catch (ExecutionException refused) {
-            expect(wanted.isInstance(refused.getCause()), what + ": refused with " + refused.getCause());
-        }
-    }
-
-    /** Asks until it holds: the brokers of a Kafka learn of a change a little after it was answered. */
-    private static void waitUntil(Callable<Boolean> holds) throws Exception {
-        while (!holds.call()) {
-            Thread.onSpinWait();
-        }
-    }
-
-    private static <T> T answer(KafkaFuture<T> future) throws Exception {
-        return future.get(30, TimeUnit.SECONDS);
-    }
-
-    private interface Use {
-        void with(String topic) throws Exception;
-    }
-
-    /** Makes a topic that is gone after the conversation, however it ends. */
-    private void withTopic(String purpose, int partitions, Map<String, String> settings, Use use) throws Exception {
-        String topic = prefix + "-java-admin-" + purpose;
-        answer(create(new NewTopic(topic, partitions, (short) 1).configs(settings)));
-        try {
-            waitUntil(() -> answer(admin.listTopics().names()).contains(topic));
-            use.with(topic);
-        } finally {
-            // Where the conversation has deleted it, it is gone already.
-            var deletion = admin.deleteTopics(Set.of(topic)).all().toCompletionStage();
-            deletion.handle((done, gone) -> done).toCompletableFuture().get(30, TimeUnit.SECONDS);
-        }
-    }
-
-    private KafkaFuture<Void> create(NewTopic topic) {
-        return admin.createTopics(Set.of(topic)).all();
     }
 
     private TopicDescription described(String topic) throws Exception {
         return answer(admin.describeTopics(Set.of(topic)).allTopicNames()).get(topic);
-    }
-
-    private void produce(String topic, int partition, long timestampMs, byte[] value) throws Exception {
-        Properties settings = new Properties();
-        settings.put("bootstrap.servers", bootstrap);
-        try (var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
-            producer.send(new ProducerRecord<>(topic, partition, timestampMs, null, value)).get(30, TimeUnit.SECONDS);
-        }
     }
 
     private KafkaFuture<Config> settings(ConfigResource resource) {
