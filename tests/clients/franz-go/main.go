@@ -87,6 +87,14 @@ func (t *talk) withTopic(purpose string, partitions int32, settings map[string]*
 }
 
 func main() {
+	// What other conversations than these start: `conversations read HOST:PORT TOPIC GROUP`.
+	if len(os.Args) == 5 && os.Args[1] == "read" {
+		if err := readInGroup(os.Args[2], os.Args[3], os.Args[4]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) < 2 || len(os.Args) > 3 {
 		fmt.Fprintln(os.Stderr, "usage: run HOST:PORT [WORD]\nheld are the conversations whose name contains WORD")
 		os.Exit(1)

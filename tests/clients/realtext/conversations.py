@@ -1,7 +1,7 @@
 """Conversations about real text: what lies on this machine goes through the broker and comes back unchanged.
 
 kcat produces it, one record per line, in each codec; confluent-kafka and Kafka's console consumer read it back, and the
-hashes must agree. Start them with `run`.
+hashes must agree. Then clients in six languages read it together, as one group (`group.py`). Start them with `run`.
 
 REALTEXT_MB is the size of the text (default 20). RESTART_COMMAND, when set, is a shell command that kills the broker
 and starts it again at the same address: done between writing and reading, and once in the middle of writing.
@@ -22,6 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "clients"))
 from conversation import Conversations, expect, expect_equal  # noqa: E402
+from group import Reading  # noqa: E402
 from kafka_tools import CONSUMER, command  # noqa: E402
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -37,6 +38,8 @@ SOURCES = (
     str(ROOT / "tests"),
 )
 TEXT_BYTES = int(os.environ.get("REALTEXT_MB", "20")) * 1_000_000
+# Of the text, what a group reads.
+GROUP_TEXT_BYTES = 5_000_000
 LONGEST_LINE = 900_000
 RESTART_COMMAND = os.environ.get("RESTART_COMMAND", "")
 
@@ -148,6 +151,14 @@ def text_survives_a_kill() -> None:
     expect_equal("records still unsent after 120 s", producer.flush(120), 0)
     expect_equal("errors of the producer", failures[:3], [])
     read_back(topic, text)
+
+
+def text_is_read_by_a_group() -> None:
+    text = gather_text()[:GROUP_TEXT_BYTES]
+    Reading(talks, restart).hold(text[: text.rindex(b"\n")].split(b"\n"))
+
+
+talks.add("text is read by one group in six languages, whose members are killed, stopped and added", text_is_read_by_a_group)
 
 
 def send(producer: Producer, topic: str, line: bytes, failures: list[str]) -> None:
