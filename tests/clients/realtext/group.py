@@ -95,7 +95,7 @@ class Reading:
         python.end(signal.SIGKILL)
         kcat, cutaway = self._start("kcat"), self._start("cutaway")
         self._produce_until_read(parts[2], [node, java, kcat, cutaway])
-        # The broker dies; whoever reads waits for it.
+        # The broker dies; whoever reads waits for it. Only kcat gives up, without a last commit, so others read its part again.
         self._produce(parts[3])
         self.restart()
         self._wait_for_all()
