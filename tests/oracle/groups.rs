@@ -1,5 +1,6 @@
 //! Consumer groups: members, generations, commits, and what is told of them.
 
+mod by_id;
 mod members;
 mod offsets;
 
@@ -27,7 +28,8 @@ pub(crate) fn hold(talk: &mut Talk) -> anyhow::Result<()> {
     talk.learn_until(1, &question, |answer| answer["errorCode"] == 0)?;
     talk.learn_until(3, &heartbeat("g", "nobody", 1), |answer| answer["errorCode"] != 14 && answer["errorCode"] != 16)?;
     members::hold(talk)?;
-    offsets::hold(talk)
+    offsets::hold(talk)?;
+    by_id::hold(talk)
 }
 
 /// A member id that the broker made up, without what it made up.

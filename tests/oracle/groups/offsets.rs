@@ -153,7 +153,7 @@ fn fetch(version: i16, group: &str, topics: Option<&[(&str, &[i32])]>) -> Offset
         .with_topics(topics.map(|topics| topics.iter().map(topic).collect()))
 }
 
-fn of_group(group: &str, topics: Option<&[(&str, &[i32])]>) -> OffsetFetchRequestGroup {
+pub(super) fn of_group(group: &str, topics: Option<&[(&str, &[i32])]>) -> OffsetFetchRequestGroup {
     let topic = |(name, partitions): &(&str, &[i32])| {
         OffsetFetchRequestTopics::default().with_name(topic_name(name)).with_partition_indexes(partitions.to_vec())
     };

@@ -33,14 +33,20 @@ struct Answer {
     places: HashMap<WireName, usize>,
 }
 
-/// Looks all partitions up.
-pub(super) fn sort<T>(core: &Core, asked: Vec<Asked<T>>) -> Sorted<T> {
+/// Looks all partitions up; `find` says which topic is meant, or what is told of one that is not there.
+pub(super) fn sort<T>(
+    asked: Vec<Asked<T>>,
+    find: impl Fn(&WireName) -> Result<Arc<Topic>, ResponseError>,
+) -> Sorted<T> {
     let mut sorted = Sorted { existing: Vec::new(), missing: Answer::default() };
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     for (name, partitions) in asked {
-        let Some(topic) = core.topics.get(&name) else {
-            sorted.missing.add(name, partitions.iter().map(|(index, _)| (*index, unknown)).collect());
-            continue;
+        let topic = match find(&name) {
+            Ok(topic) => topic,
+            Err(error) => {
+                sorted.missing.add(name, partitions.iter().map(|(index, _)| (*index, error.code())).collect());
+                continue;
+            }
         };
         let (there, gone): (Vec<_>, Vec<_>) =
             partitions.into_iter().partition(|(index, _)| topic.partition(*index).is_some());
@@ -52,6 +58,11 @@ pub(super) fn sort<T>(core: &Core, asked: Vec<Asked<T>>) -> Sorted<T> {
         }
     }
     sorted
+}
+
+/// A topic by its name.
+pub(super) fn by_name(core: &Core) -> impl Fn(&WireName) -> Result<Arc<Topic>, ResponseError> {
+    |name| core.topics.get(name).ok_or(ResponseError::UnknownTopicOrPartition)
 }
 
 impl<T> Sorted<T> {

@@ -13,6 +13,7 @@ mod offset_fetch;
 mod sync_group;
 #[cfg(test)]
 pub(super) mod tests;
+mod topic_ids;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
@@ -38,8 +39,12 @@ pub(super) async fn answer(
         ApiKey::SyncGroup => head.encode(&sync_group::handle(core, context, head.decode(body)?, version).await),
         ApiKey::Heartbeat => head.encode(&heartbeat::handle(core, context, head.decode(body)?).await),
         ApiKey::LeaveGroup => head.encode(&leave_group::handle(core, context, head.decode(body)?, version).await),
-        ApiKey::OffsetCommit => head.encode(&offset_commit::handle(core, context, head.decode(body)?, version).await),
-        ApiKey::OffsetFetch => head.encode(&offset_fetch::handle(core, context, head.decode(body)?, version).await),
+        ApiKey::OffsetCommit => {
+            head.encode(&offset_commit::handle(core, context, topic_ids::decode(head, body)?, version).await)
+        }
+        ApiKey::OffsetFetch => {
+            head.encode(&offset_fetch::handle(core, context, topic_ids::decode(head, body)?, version).await)
+        }
         ApiKey::OffsetDelete => head.encode(&offset_delete::handle(core, context, head.decode(body)?).await),
         ApiKey::DescribeGroups => {
             head.encode(&describe_groups::handle(core, context, head.decode(body)?, version).await)

@@ -7,8 +7,8 @@ use kafka_protocol::messages::offset_commit_response::{
     OffsetCommitResponse, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
 
-use super::merged::{Asked, Told, sort};
-use super::{ask, group_id, identity};
+use super::merged::{Asked, Told, by_name, sort};
+use super::{ask, group_id, identity, topic_ids};
 use crate::coordinator::conversation::{Commit, NewOffset, Outcomes, Reply, Request};
 use crate::handlers::{Core, RequestContext};
 use crate::topics::Topic;
@@ -33,22 +33,26 @@ pub(super) async fn handle(
         knows_missing_groups: version >= KNOWS_MISSING_GROUPS_FROM,
         offsets: Vec::new(),
     };
-    let sorted = sort(core, request.topics.into_iter().map(asked).collect());
+    let asked = request.topics.into_iter().map(asked).collect();
+    let by_id = version >= topic_ids::BY_ID_FROM;
+    let sorted = if by_id { sort(asked, topic_ids::find(core)) } else { sort(asked, by_name(core)) };
     let existing = sorted.existing.iter();
     commit.offsets = existing.flat_map(|(topic, (_, all))| all.iter().map(|(_, one)| offset(topic, one))).collect();
     let outcomes = committed(core, context, commit).await;
-    OffsetCommitResponse::default().with_topics(sorted.merge(outcomes).into_iter().map(tell).collect())
+    let told = sorted.merge(outcomes).into_iter().map(|told| tell(told, by_id));
+    OffsetCommitResponse::default().with_topics(told.collect())
 }
 
 fn asked(topic: OffsetCommitRequestTopic) -> Asked<OffsetCommitRequestPartition> {
     (topic.name, topic.partitions.into_iter().map(|one| (one.partition_index, one)).collect())
 }
 
-fn tell((name, codes): Told) -> OffsetCommitResponseTopic {
+fn tell((name, codes): Told, by_id: bool) -> OffsetCommitResponseTopic {
     let partitions = codes.into_iter().map(|(index, code)| {
         OffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code)
     });
-    OffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions.collect())
+    let topic = OffsetCommitResponseTopic::default().with_partitions(partitions.collect());
+    if by_id { topic.with_topic_id(topic_ids::id_of(&name)) } else { topic.with_name(name) }
 }
 
 /// Where nothing is left to commit nobody is asked.

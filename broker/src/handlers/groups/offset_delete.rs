@@ -5,7 +5,7 @@ use kafka_protocol::messages::offset_delete_response::{
     OffsetDeleteResponse, OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 
-use super::merged::{Asked, Told, sort};
+use super::merged::{Asked, Told, by_name, sort};
 use super::{ask, group_id};
 use crate::coordinator::conversation::{Outcomes, Reply, Request};
 use crate::handlers::{Core, RequestContext};
@@ -16,7 +16,7 @@ pub(super) async fn handle(
     context: &RequestContext,
     request: OffsetDeleteRequest,
 ) -> OffsetDeleteResponse {
-    let sorted = sort(core, request.topics.into_iter().map(asked).collect());
+    let sorted = sort(request.topics.into_iter().map(asked).collect(), by_name(core));
     let existing = sorted.existing.iter();
     let partitions: Vec<(TopicName, i32)> =
         existing.flat_map(|(topic, (_, all))| all.iter().map(|(index, ())| (topic.name.clone(), *index))).collect();

@@ -11,7 +11,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{GroupId as WireGroup, TopicName as WireName};
 use kafka_protocol::protocol::StrBytes;
 
-use super::{ask, code, group_id, text};
+use super::{ask, code, group_id, text, topic_ids};
 use crate::coordinator::conversation::{Reply, Request};
 use crate::coordinator::record::CommittedOffset;
 use crate::handlers::call::wire_name;
@@ -34,7 +34,8 @@ pub(super) async fn handle(
     if version >= MANY_FROM {
         let mut groups = Vec::with_capacity(request.groups.len());
         for group in request.groups {
-            groups.push(one_of_many(core, context, group).await);
+            let by_id = version >= topic_ids::BY_ID_FROM;
+            groups.push(one_of_many(core, context, group, by_id).await);
         }
         return OffsetFetchResponse::default().with_groups(groups);
     }
@@ -58,28 +59,55 @@ async fn one_of_many(
     core: &Core,
     context: &RequestContext,
     group: OffsetFetchRequestGroup,
+    by_id: bool,
 ) -> OffsetFetchResponseGroup {
     let response = OffsetFetchResponseGroup::default().with_group_id(group.group_id.clone());
+    let mut unknown = Vec::new();
     let wanted = group.topics.map(|topics| {
-        let each = topics.into_iter().map(|topic| (topic.name, topic.partition_indexes));
-        each.collect()
+        let named = topics.into_iter().filter_map(|topic| {
+            if !by_id {
+                return Some((topic.name, topic.partition_indexes));
+            }
+            match topic_ids::find(core)(&topic.name) {
+                Ok(known) => Some((wire_name(known.name.as_str()), topic.partition_indexes)),
+                Err(error) => {
+                    unknown.push(unknown_topic(&topic.name, topic.partition_indexes, error));
+                    None
+                }
+            }
+        });
+        named.collect()
     });
     let found = match fetch(core, context, &group.group_id, wanted).await {
         Ok(found) => found,
         Err(error) => return response.with_error_code(error.code()),
     };
     let tell = |(name, partitions): Found| {
-        let partitions = partitions.into_iter().map(|(index, found)| {
-            let (offset, leader_epoch, metadata) = parts(found);
-            OffsetFetchResponsePartitions::default()
-                .with_partition_index(index)
-                .with_committed_offset(offset)
-                .with_committed_leader_epoch(leader_epoch)
-                .with_metadata(Some(metadata))
-        });
-        OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions.collect())
+        let partitions = partitions.into_iter().map(|(index, found)| one_of_several(index, found, 0));
+        let topic = OffsetFetchResponseTopics::default().with_partitions(partitions.collect());
+        // What was committed for a topic that is gone has no id to be told by.
+        if by_id {
+            core.topics.get(&name).map(|known| topic.with_topic_id(known.id.uuid()))
+        } else {
+            Some(topic.with_name(name))
+        }
     };
-    response.with_topics(found.into_iter().map(tell).collect())
+    response.with_topics(found.into_iter().filter_map(tell).chain(unknown).collect())
+}
+
+fn unknown_topic(id: &WireName, indexes: Vec<i32>, error: ResponseError) -> OffsetFetchResponseTopics {
+    let partitions = indexes.into_iter().map(|index| one_of_several(index, None, error.code()));
+    OffsetFetchResponseTopics::default().with_topic_id(topic_ids::id_of(id)).with_partitions(partitions.collect())
+}
+
+fn one_of_several(index: i32, found: Option<CommittedOffset>, error_code: i16) -> OffsetFetchResponsePartitions {
+    let (offset, leader_epoch, metadata) = parts(found);
+    OffsetFetchResponsePartitions::default()
+        .with_partition_index(index)
+        .with_committed_offset(offset)
+        .with_committed_leader_epoch(leader_epoch)
+        .with_metadata(Some(metadata))
+        .with_error_code(error_code)
 }
 
 /// What is committed for partitions, in the order of the question; `None` asks for all that there is.
