@@ -17,9 +17,12 @@ pub(crate) struct Commits {
     address: SocketAddr,
     /// Offsets are committed for its only partition.
     topic: String,
-    /// Each commits for a group of its own.
+    /// Each commits for groups of its own.
     #[arg(long, default_value_t = 8)]
     connections: usize,
+    /// For so many, in turn.
+    #[arg(long, default_value_t = 1)]
+    groups: usize,
     /// Commits of each.
     #[arg(long, default_value_t = 25_000)]
     count: i64,
@@ -43,23 +46,24 @@ pub(crate) struct Members {
 
 /// Commits on all connections at once; answers commits per second.
 pub(crate) fn commits(plan: &Commits) -> Result<f64> {
-    let groups: Vec<String> = (0..plan.connections).map(|number| format!("bench-commits-{number}")).collect();
-    for group in &groups {
-        until_ready(plan.address, || Ok(commit(group, &plan.topic, 0)), committed)?;
-    }
+    let groups = |connection: usize| -> Vec<String> {
+        (0..plan.groups).map(|number| format!("bench-commits-{connection}-{number}")).collect()
+    };
+    let groups: Vec<Vec<String>> = (0..plan.connections).map(groups).collect();
+    ready(plan.address)?;
     let began = Instant::now();
     thread::scope(|scope| {
-        let working: Vec<_> = groups.iter().map(|group| scope.spawn(move || commit_all(plan, group))).collect();
+        let working: Vec<_> = groups.iter().map(|groups| scope.spawn(move || commit_all(plan, groups))).collect();
         working.into_iter().try_for_each(|one| one.join().expect("it does not panic"))
     })?;
     let all = plan.count as f64 * plan.connections as f64;
     Ok(all / began.elapsed().as_secs_f64())
 }
 
-fn commit_all(plan: &Commits, group: &str) -> Result<()> {
+fn commit_all(plan: &Commits, groups: &[String]) -> Result<()> {
     let mut connection = Connection::open(plan.address)?;
     let mut answered = 0;
-    for sent in 0..plan.count {
+    for (sent, group) in (0..plan.count).zip(groups.iter().cycle()) {
         if sent - answered == plan.in_flight {
             committed(connection.receive()?)?;
             answered += 1;
@@ -67,6 +71,21 @@ fn commit_all(plan: &Commits, group: &str) -> Result<()> {
         connection.send(&commit(group, &plan.topic, sent))?;
     }
     (answered..plan.count).try_for_each(|_| committed(connection.receive()?))
+}
+
+/// Waits until a broker has read all its groups: until it knows of groups in every partition that nobody is in them.
+pub(crate) fn ready(address: SocketAddr) -> Result<()> {
+    // So many names fall into all of Kafka's fifty partitions.
+    for number in 0..400 {
+        let group = format!("bench-{number}");
+        let unknown = |mut answer: Answer<'_>| {
+            let code = answer.int16()?;
+            ensure!(code == 25, "error code {code}");
+            Ok(())
+        };
+        until_ready(address, || Ok(heartbeat(&group, 1, "nobody")), unknown)?;
+    }
+    Ok(())
 }
 
 /// OffsetCommit without membership.
@@ -83,16 +102,7 @@ fn committed(mut answer: Answer<'_>) -> Result<()> {
 
 /// Lets members join and live; says on a line of its own when all have joined.
 pub(crate) fn members(plan: &Members) -> Result<()> {
-    until_ready(
-        plan.address,
-        || Ok(heartbeat("bench", 1, "nobody")),
-        |mut answer| {
-            // Who is not known is told so by a coordinator that has read its groups.
-            let code = answer.int16()?;
-            ensure!(code == 25, "error code {code}");
-            Ok(())
-        },
-    )?;
+    ready(plan.address)?;
     let mut members = join_all(plan.address, plan.members)?;
     println!("joined");
     let began = Instant::now();
@@ -138,12 +148,12 @@ fn sync(group: &str, generation: i32, member: &str) -> Vec<u8> {
     Request::new(RequestKind::SyncGroup).string(group).int32(generation).string(member).int32(0).finish()
 }
 
-fn heartbeat(group: &str, generation: i32, member: &str) -> Vec<u8> {
+pub(crate) fn heartbeat(group: &str, generation: i32, member: &str) -> Vec<u8> {
     Request::new(RequestKind::Heartbeat).string(group).int32(generation).string(member).finish()
 }
 
 /// Asks for the coordinator, and then until it answers as it should: a broker makes and reads its topic of groups first.
-fn until_ready(
+pub(crate) fn until_ready(
     address: SocketAddr,
     question: impl Fn() -> Result<Vec<u8>>,
     judge: impl Fn(Answer<'_>) -> Result<()>,

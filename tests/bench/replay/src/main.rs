@@ -10,6 +10,7 @@ mod groups;
 mod latency;
 mod many;
 mod produce;
+mod rebalance;
 mod start;
 mod table;
 mod topic;
@@ -60,6 +61,10 @@ enum Command {
     GroupCommits(groups::Commits),
     /// Let members join groups and send heartbeats; print `joined` when all have.
     GroupMembers(groups::Members),
+    /// Wait until a broker has read all its groups.
+    GroupsReady { address: SocketAddr },
+    /// Let one more member join a large group; print by how many milliseconds that outlasts a heartbeat interval.
+    GroupRebalance(rebalance::Plan),
     /// Compare the two sides of a file of results (side, row, metric, value; tabs between).
     Table {
         results: PathBuf,
@@ -81,6 +86,8 @@ fn main() -> Result<()> {
         Command::DeliveryLatency(plan) => println!("{}", latency::delivery(&plan)?),
         Command::GroupCommits(plan) => println!("{:.0}", groups::commits(&plan)?),
         Command::GroupMembers(plan) => groups::members(&plan)?,
+        Command::GroupsReady { address } => groups::ready(address)?,
+        Command::GroupRebalance(plan) => println!("{:.1}", rebalance::run(&plan)?),
         Command::Table { results, markdown } => print!("{}", table::compare(&results, markdown)?),
     }
     Ok(())

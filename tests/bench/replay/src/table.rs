@@ -22,7 +22,7 @@ enum Mark {
 }
 
 /// Measure → its mark.
-const MARKS: [(&str, Mark); 17] = [
+const MARKS: [(&str, Mark); 20] = [
     ("MB/s", Mark::ShareOrMore(1.0)),
     ("CPU-s per GB produced", Mark::ShareOrLess(0.5)),
     ("CPU-s per GB fetched", Mark::ShareOrLess(1.0)),
@@ -36,6 +36,9 @@ const MARKS: [(&str, Mark); 17] = [
     ("commits/s", Mark::ShareOrMore(1.0)),
     ("KiB a member", Mark::ValueOrLess(16.0)),
     ("CPU % of a core", Mark::ValueOrLess(2.0)),
+    ("ms over a heartbeat interval", Mark::ValueOrLess(100.0)),
+    ("groups served s after a stop", Mark::ValueOrLess(2.0)),
+    ("groups served s after kill -9", Mark::ValueOrLess(2.0)),
     ("created s", Mark::ValueOrLess(3.0)),
     ("Metadata ms", Mark::ValueOrLess(30.0)),
     ("resident MB", Mark::ValueOrLess(64.0)),
