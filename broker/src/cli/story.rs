@@ -95,6 +95,12 @@ impl Story {
                 Some(format!("topic {topic} extended to {partitions} partitions by {by}"))
             }
             Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
+            Event::GroupSettled { group, generation, members, protocol } => {
+                let members = if *members == 1 { "1 member".to_owned() } else { format!("{members} members") };
+                Some(format!("group {} in generation {generation}: {members}, by {}", plain(group), plain(protocol)))
+            }
+            Event::GroupEmptied { group, .. } => Some(format!("group {} has no members any more", plain(group))),
+            Event::GroupDeleted { group } => Some(format!("group {} deleted", plain(group))),
             Event::SettingsAltered { of, keys, by } => Some(format!("{} of {of} altered by {by}", keys.join(", "))),
             Event::FirstRecord { topic, partition, offset, file, position, client_id } => Some(format!(
                 "first record of {topic}-{partition} from {client_id}: offset {offset}, {} at byte {position}",
@@ -125,6 +131,11 @@ impl Story {
         let plural = if requests == 1 { "" } else { "s" };
         Some(format!("client {} gone after {requests} request{plural}: {why}", client.id))
     }
+}
+
+/// A text that clients made up, without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -190,6 +201,28 @@ mod tests {
         let (topic, topic_id, by) = ("t".into(), "i".into(), "User:ANONYMOUS".into());
         let told = Story::default().lines(0, &Event::TopicExtended { topic, topic_id, partitions: 3, by });
         assert_eq!(told, ["topic t extended to 3 partitions by User:ANONYMOUS"]);
+    }
+
+    #[test]
+    fn the_life_of_a_group_is_told_in_plain_text() {
+        let mut story = Story::default();
+        let (group, protocol) = (String::from("read\u{1b}[2Jers"), String::from("range"));
+        let events = [
+            Event::GroupSettled { group: group.clone(), generation: 1, members: 1, protocol: protocol.clone() },
+            Event::GroupSettled { group: group.clone(), generation: 2, members: 2, protocol },
+            Event::GroupEmptied { group: group.clone(), generation: 3 },
+            Event::GroupDeleted { group },
+        ];
+        let told: Vec<String> = events.iter().flat_map(|event| story.lines(0, event)).collect();
+        assert_eq!(
+            told,
+            [
+                "group read\u{fffd}[2Jers in generation 1: 1 member, by range",
+                "group read\u{fffd}[2Jers in generation 2: 2 members, by range",
+                "group read\u{fffd}[2Jers has no members any more",
+                "group read\u{fffd}[2Jers deleted",
+            ]
+        );
     }
 
     #[test]

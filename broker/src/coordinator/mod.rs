@@ -28,6 +28,7 @@ use self::group::{GroupRules, Ticket};
 use self::worker::{MAILBOX, Mail, Worker};
 use crate::clock::Clock;
 use crate::config::GroupConfig;
+use crate::journal::Journal;
 use crate::names::{GroupId, Principal, TopicId, TopicName};
 use crate::topics::{NewTopic, Topic, TopicError, Topics};
 
@@ -38,6 +39,7 @@ pub use shard::{Outcome, Place, Rules, Shard};
 pub struct Coordinator {
     topics: Arc<Topics>,
     clock: Clock,
+    journal: Journal,
     rules: Rules,
     /// Those of the topic with this id. None before there is the topic, which the first group makes.
     shards: Mutex<Option<Arc<Shards>>>,
@@ -53,9 +55,9 @@ struct Shards {
 
 impl Coordinator {
     /// A coordinator that has read nothing yet: it does when it is first asked.
-    pub fn new(topics: Arc<Topics>, clock: Clock) -> Coordinator {
+    pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Coordinator {
         let rules = rules(&topics.config().groups);
-        Coordinator { topics, clock, rules, shards: Mutex::new(None) }
+        Coordinator { topics, clock, journal, rules, shards: Mutex::new(None) }
     }
 
     /// Asks the shard of a group, and waits for the answer: for as long as a member waits for others.
@@ -151,12 +153,12 @@ impl Coordinator {
         let max_batch_bytes = usize::try_from(topic.config.max_message_bytes).unwrap_or(usize::MAX);
         let mut loading = Vec::new();
         for partition in &topic.partitions {
-            let (partition, known, rules, clock) =
-                (Arc::clone(partition), Arc::clone(&known), self.rules, self.clock.clone());
+            let (partition, known, rules) = (Arc::clone(partition), Arc::clone(&known), self.rules);
+            let (clock, journal) = (self.clock.clone(), self.journal.clone());
             loading.push(tokio::task::spawn_blocking(move || {
                 let mut shard = loading::load(&partition, rules, clock.now_ms());
                 let gone = shard.keep_topics(&known, clock.now_ms());
-                (Worker::new(shard, partition, clock, max_batch_bytes), gone)
+                (Worker::new(shard, partition, clock, journal, max_batch_bytes), gone)
             }));
         }
         let (mut mailboxes, mut tasks) = (Vec::new(), Vec::new());

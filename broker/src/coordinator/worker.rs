@@ -14,8 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use super::compaction::Compaction;
 use super::conversation::{Reply, Request};
 use super::group::Ticket;
+use super::record::Record;
 use super::{Outcome, Shard};
 use crate::clock::{Clock, TimestampMs};
+use crate::journal::{Event, Journal};
+use crate::names::brief;
 use crate::storage::Error;
 use crate::storage::batch::{BatchBuilder, Compression, RecordBatch};
 use crate::topics::Partition;
@@ -29,6 +32,9 @@ const BATCH_REQUESTS: usize = 512;
 /// A batch is appended when it has become this large.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// So much of a group's id is told; most are much shorter.
+const TOLD_BYTES: usize = 256;
+
 /// A request, and who wants the answer.
 pub(super) struct Mail {
     pub(super) request: Request,
@@ -41,6 +47,7 @@ pub(super) struct Worker {
     partition: Arc<Partition>,
     compaction: Compaction,
     clock: Clock,
+    journal: Journal,
     /// No record batch of the topic may be larger.
     max_batch_bytes: usize,
     waiting: HashMap<Ticket, oneshot::Sender<Reply>>,
@@ -48,9 +55,15 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shard: Shard, partition: Arc<Partition>, clock: Clock, max_batch_bytes: usize) -> Worker {
+    pub(super) fn new(
+        shard: Shard,
+        partition: Arc<Partition>,
+        clock: Clock,
+        journal: Journal,
+        max_batch_bytes: usize,
+    ) -> Worker {
         let compaction = Compaction::new(Arc::clone(&partition), &shard);
-        Worker { shard, partition, compaction, clock, max_batch_bytes, waiting: HashMap::new(), tickets: 0 }
+        Worker { shard, partition, compaction, clock, journal, max_batch_bytes, waiting: HashMap::new(), tickets: 0 }
     }
 
     /// Works until nobody can ask any more, after what is due first. Those who still wait then hear nothing from here.
@@ -124,10 +137,31 @@ impl Worker {
     }
 
     fn answer(&mut self, outcome: Outcome) {
+        outcome.records.iter().for_each(|record| self.tell(record));
         for (ticket, reply) in outcome.replies {
             if let Some(waiting) = self.waiting.remove(&ticket) {
                 // Who has gone meanwhile does not hear it.
                 let _ = waiting.send(reply);
+            }
+        }
+    }
+
+    /// Tells what befell a group, once it is written down.
+    fn tell(&self, record: &Record) {
+        let Record::Group { group, metadata } = record else { return };
+        let group = || brief(group.as_str(), TOLD_BYTES).to_owned();
+        match metadata {
+            None => self.journal.record(|| Event::GroupDeleted { group: group() }),
+            Some(settled) if !settled.members.is_empty() => self.journal.record(|| Event::GroupSettled {
+                group: group(),
+                generation: settled.generation,
+                members: settled.members.len(),
+                protocol: brief(settled.protocol.as_deref().unwrap_or_default(), TOLD_BYTES).to_owned(),
+            }),
+            // A group that has just been made had nobody yet.
+            Some(made) if made.generation == 0 => {}
+            Some(emptied) => {
+                self.journal.record(|| Event::GroupEmptied { group: group(), generation: emptied.generation });
             }
         }
     }

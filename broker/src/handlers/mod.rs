@@ -69,7 +69,7 @@ impl Core {
     /// Puts the rooms together.
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
         let fetch_sessions = FetchSessions::new(topics.config().max_incremental_fetch_session_cache_slots);
-        let coordinator = Arc::new(Coordinator::new(Arc::clone(&topics), clock.clone()));
+        let coordinator = Arc::new(Coordinator::new(Arc::clone(&topics), clock.clone(), journal.clone()));
         Core { topics, coordinator, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
     }
 

@@ -71,6 +71,29 @@ pub enum Event {
         /// The principal that asked.
         by: String,
     },
+    /// A generation of a group has its assignment: its members work.
+    GroupSettled {
+        /// The group's id, or as much of it as is told.
+        group: String,
+        /// The generation.
+        generation: i32,
+        /// How many members it has.
+        members: usize,
+        /// By which protocol they share the work.
+        protocol: String,
+    },
+    /// The last member of a group is gone; what was committed stays.
+    GroupEmptied {
+        /// The group's id, or as much of it as is told.
+        group: String,
+        /// The generation, which nobody is in.
+        generation: i32,
+    },
+    /// A group is gone with all that was committed in its name: deleted, or nobody had used it for long.
+    GroupDeleted {
+        /// The group's id, or as much of it as is told.
+        group: String,
+    },
     /// Settings changed while the broker runs.
     SettingsAltered {
         /// Whose: a topic, this broker, or all brokers.
@@ -147,6 +170,8 @@ impl Event {
             Event::TopicCreated { topic, topic_id, by, .. }
             | Event::TopicExtended { topic, topic_id, by, .. }
             | Event::TopicDeleted { topic, topic_id, by } => topic.len() + topic_id.len() + by.len(),
+            Event::GroupSettled { group, protocol, .. } => group.len() + protocol.len(),
+            Event::GroupEmptied { group, .. } | Event::GroupDeleted { group } => group.len(),
             Event::SettingsAltered { of, keys, by } => {
                 of.len() + by.len() + keys.iter().map(|key| size_of::<String>() + key.len()).sum::<usize>()
             }

@@ -96,8 +96,11 @@ impl Partition {
 
     /// Waits until everything appended so far is on the disk, whatever the settings ask for.
     pub async fn make_durable(self: &Arc<Self>) -> Result<()> {
-        let end_offset = self.log_end_offset();
-        if self.is_flush_due() {
+        let (end_offset, is_due) = {
+            let mut writer = self.writer()?;
+            (writer.log.log_end_offset(), is_flush_due(&mut writer))
+        };
+        if is_due {
             let partition = Arc::clone(self);
             self.upkeep.runtime.spawn_blocking(move || partition.flush());
         }
@@ -182,21 +185,21 @@ impl Partition {
     async fn flush_on_time(self: Arc<Self>) {
         let upkeep = Arc::clone(&self.upkeep);
         let _permit = upkeep.background_flushes.acquire().await.expect("the semaphore is never closed");
-        if self.is_flush_due() {
+        let is_due = self.writer().is_ok_and(|mut writer| is_flush_due(&mut writer));
+        if is_due {
             let flush = upkeep.runtime.spawn_blocking(move || self.flush());
             // A panic in there has been reported by its thread.
             let _ = flush.await;
         }
     }
+}
 
-    /// Something is to be flushed now: whether the caller must flush, or nobody, or the thread that does so already.
-    fn is_flush_due(&self) -> bool {
-        let Ok(mut writer) = self.writer() else { return false };
-        writer.is_timer_set = false;
-        if writer.log.unflushed_count() == 0 {
-            return false;
-        }
-        writer.flush_again = writer.is_flushing;
-        !std::mem::replace(&mut writer.is_flushing, true)
+/// Something is to be flushed now: whether the caller must flush, or nobody, or the thread that does so already.
+fn is_flush_due(writer: &mut Writer) -> bool {
+    writer.is_timer_set = false;
+    if writer.log.unflushed_count() == 0 {
+        return false;
     }
+    writer.flush_again = writer.is_flushing;
+    !std::mem::replace(&mut writer.is_flushing, true)
 }

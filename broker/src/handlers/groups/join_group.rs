@@ -1,6 +1,8 @@
 //! JoinGroup: becomes a member, or stays one in the next generation. The answer comes when all members have joined, or
 //! when the time for that is over.
 
+use std::net::IpAddr;
+
 use kafka_protocol::messages::join_group_request::JoinGroupRequest;
 use kafka_protocol::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use kafka_protocol::protocol::StrBytes;
@@ -31,7 +33,7 @@ pub(super) async fn handle(
         who: identity(&request.member_id, request.group_instance_id.as_ref()),
         fresh_id: Uuid::new_v4(),
         client_id: context.client_id.to_string(),
-        client_host: format!("/{}", context.peer.ip()),
+        client_host: host(context.peer.ip()),
         session_timeout_ms: request.session_timeout_ms,
         // Before it was told, the session was all the time that there was.
         rebalance_timeout_ms: if version == 0 { request.session_timeout_ms } else { request.rebalance_timeout_ms },
@@ -47,6 +49,17 @@ pub(super) async fn handle(
         Ok(Reply::Joined(joined)) => tell(joined, version),
         Ok(_) => unreachable!("a JoinGroup is answered as one"),
         Err(error) => tell(Joined::refused(&request.member_id, error), version),
+    }
+}
+
+/// An address as Java writes it (`InetAddress.toString`): of IPv6 every group, nothing left out.
+fn host(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => format!("/{address}"),
+        IpAddr::V6(address) => {
+            let groups: Vec<String> = address.segments().iter().map(|group| format!("{group:x}")).collect();
+            format!("/{}", groups.join(":"))
+        }
     }
 }
 
@@ -67,4 +80,21 @@ fn tell(joined: Joined, version: i16) -> JoinGroupResponse {
         .with_skip_assignment(joined.skip_assignment)
         .with_member_id(text(joined.member_id))
         .with_members(joined.members.into_iter().map(describe).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_written_as_java_writes_them() {
+        for (address, written) in [
+            ("127.0.0.1", "/127.0.0.1"),
+            ("::1", "/0:0:0:0:0:0:0:1"),
+            ("fe80::a:0:1f", "/fe80:0:0:0:0:a:0:1f"),
+            ("::ffff:10.0.0.7", "/10.0.0.7"),
+        ] {
+            assert_eq!(host(address.parse().expect("an address")), written);
+        }
+    }
 }

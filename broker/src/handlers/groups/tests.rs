@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::BrokerConfig;
+use crate::journal::{Event, News};
 use crate::handlers::Call;
 use crate::handlers::tests::{
     answer_bytes, ask, context, core_at, core_in_folder, create, decode_answer, request_bytes, wire,
@@ -171,6 +172,25 @@ async fn a_join_that_waits_is_answered_when_the_broker_stops() {
     waiting.hurry.ask();
     let (_, answer) = decode_answer::<JoinGroupRequest>(answer_bytes(parked.await.expect("no bug")), 3);
     assert_eq!(answer.error_code, ResponseError::NotCoordinator.code());
+}
+
+#[tokio::test]
+async fn the_life_of_a_group_is_in_the_journal() {
+    let (core, _folder) = core_in_folder(|_| {});
+    let (_, mut news) = core.journal().subscribe();
+    let joined = ask(&core, &join("g", ""), 3).await;
+    ask(&core, &sync("g", &joined.member_id, 1, &Bytes::from_static(b"part")), 3).await;
+    ask(&core, &LeaveGroupRequest::default().with_group_id(group("g")).with_member_id(joined.member_id), 2).await;
+    ask(&core, &DeleteGroupsRequest::default().with_groups_names(vec![group("g")]), 1).await;
+    let mut told = Vec::new();
+    while !matches!(told.last(), Some(Event::GroupDeleted { .. })) {
+        let News::Happened(entry) = news.next().await else { panic!("nothing comes too fast") };
+        told.extend(Some(entry.event.clone()).filter(|event| !matches!(event, Event::TopicCreated { .. })));
+    }
+    let (group, protocol) = ("g".to_owned(), "range".to_owned());
+    let settled = Event::GroupSettled { group: group.clone(), generation: 1, members: 1, protocol };
+    let emptied = Event::GroupEmptied { group: group.clone(), generation: 2 };
+    assert_eq!(told, [settled, emptied, Event::GroupDeleted { group }]);
 }
 
 #[tokio::test]

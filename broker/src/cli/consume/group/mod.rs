@@ -84,9 +84,18 @@ impl Reader<'_> {
         loop {
             let mut stop = self.stop.clone();
             let begun = tokio::select! {
-                begun = self.begin(begin) => begun?,
+                begun = self.begin(begin) => begun,
                 // Whoever waits, for others or for a topic, has nothing to commit.
                 Ok(_) = stop.wait_for(|stop| *stop) => return Ok(ExitCode::from(INTERRUPTED)),
+            };
+            let begun = match begun {
+                Ok(begun) => begun,
+                // The broker went away just then; waiting for the topic waits for the broker.
+                Err(error) if error.downcast_ref().is_some_and(Failure::is_passing) => {
+                    self.clock.sleep(LOOK_PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
             match self.turn(begun).await? {
                 Turn::Done => return Ok(ExitCode::SUCCESS),
