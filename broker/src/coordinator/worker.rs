@@ -82,8 +82,11 @@ impl Worker {
             if self.shard.next_deadline_ms().is_some_and(|due_ms| due_ms <= now_ms) {
                 outcomes.push(self.shard.pass_time(now_ms));
             }
+            let grows = outcomes.iter().any(|outcome| !outcome.records.is_empty());
             self.append(outcomes).await;
-            self.compact().await;
+            if grows || self.compaction.is_appending() {
+                self.compact().await;
+            }
         }
     }
 
