@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::config::BrokerConfig;
-use crate::journal::{Event, News};
 use crate::handlers::Call;
 use crate::handlers::tests::{
     answer_bytes, ask, context, core_at, core_in_folder, create, decode_answer, request_bytes, wire,
 };
+use crate::journal::{Event, News};
 
 fn group(name: &str) -> WireGroup {
     WireGroup(wire(name).0)
