@@ -4,6 +4,7 @@
 //! To write a page, leave the output away and run `UPDATE_GOLDENFILES=1 cargo test -p cutaway-tests group`.
 
 mod bench;
+mod many;
 mod model;
 mod words;
 

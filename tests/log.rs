@@ -285,9 +285,9 @@ impl Bench {
             "flush" => self.flush(),
             "begin" => {
                 let offset = args.next_pos().ok_or("an offset is missing")?.parse()?;
-                let dropped = self.log()?.begin_at(offset)?;
+                let mut dropped = self.log()?.begin_at(offset)?;
                 let count = dropped.count();
-                dropped.remove()?;
+                while dropped.remove_next()? {}
                 Ok(format!("offsets from {}, {count} segments removed", self.log()?.log_start_offset()))
             }
             "files" => self.files(),

@@ -7,8 +7,11 @@ use cutaway_tests::broker::Broker;
 use cutaway_tests::client::Client;
 use cutaway_tests::kafka::{self, dump_log};
 use cutaway_tests::patience;
+use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest, TopicName};
+use kafka_protocol::messages::{
+    GroupId, IncrementalAlterConfigsRequest, OffsetCommitRequest, OffsetFetchRequest, TopicName,
+};
 use kafka_protocol::protocol::StrBytes;
 
 const TOPIC: &str = "read";
@@ -56,6 +59,58 @@ fn the_topic_of_offsets_is_compacted_and_loses_nothing() -> anyhow::Result<()> {
     // And it goes on from there.
     commit_everything(&mut client, rounds + 1)?;
     check_everything(&mut client, rounds + 1)
+}
+
+/// What a start could not read may be read by the next one: it is not thrown away meanwhile.
+#[test]
+fn what_could_not_be_read_is_not_compacted() -> anyhow::Result<()> {
+    for is_damaged in [false, true] {
+        let mut broker = Broker::start(&["--quiet", "--override", "offsets.topic.num.partitions=1"])?;
+        let mut client = Client::connect(broker.bootstrap())?;
+        ensure!(client.create_topic(TOPIC, PARTITIONS, &[])? == 0, "no topic");
+        for round in 1..=15 {
+            commit_everything(&mut client, round)?;
+        }
+        roll_at(&mut client, SEGMENT_BYTES)?;
+        broker.stop()?;
+        let folder = broker.data_dir().join("__consumer_offsets-0");
+        let log = folder.join("00000000000000000000.log");
+        let mut bytes = std::fs::read(&log)?;
+        ensure!(bytes.len() as u64 > 2 * SEGMENT_BYTES, "{} bytes", bytes.len());
+        if is_damaged {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&log, &bytes)?;
+        }
+        broker.restart()?;
+        let mut client = Client::connect(broker.bootstrap())?;
+        // Whole segments more, which with all that was there before would be reason enough.
+        for round in 16..=30 {
+            commit_everything(&mut client, round)?;
+        }
+        if is_damaged {
+            ensure!(std::fs::read(&log)?.starts_with(&bytes), "the damaged file is as it was");
+            ensure!(broker.log().contains("are not known"), "{}", broker.log());
+        } else {
+            patience::until("what is over to be removed", || Ok(first_segment(&folder)? > 0))?;
+        }
+        check_everything(&mut client, 30)?;
+    }
+    Ok(())
+}
+
+/// Gives the topic of offsets segments of this size.
+fn roll_at(client: &mut Client, segment_bytes: u64) -> anyhow::Result<()> {
+    let set = AlterableConfig::default()
+        .with_name(text("segment.bytes".into()))
+        .with_value(Some(text(segment_bytes.to_string())));
+    let topic = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text("__consumer_offsets".into()))
+        .with_configs(vec![set]);
+    let answer = client.ask(1, &IncrementalAlterConfigsRequest::default().with_resources(vec![topic]))?;
+    ensure!(answer.responses.iter().all(|one| one.error_code == 0), "{answer:?}");
+    Ok(())
 }
 
 /// Each group commits an offset for each partition.

@@ -33,9 +33,9 @@ fn power_cut_while_the_beginning_moves() {
             log.end_flush(outcome).expect("a flush");
             beginning = offset;
             let before = script.changes().len();
-            let dropped = log.begin_at(beginning).expect("a beginning");
+            let mut dropped = log.begin_at(beginning).expect("a beginning");
             assert!(dropped.count() > 3, "{dropped:?}");
-            dropped.remove().expect("files to remove");
+            while dropped.remove_next().expect("files to remove") {}
             moved = before..script.changes().len();
         }
     }
@@ -43,11 +43,18 @@ fn power_cut_while_the_beginning_moves() {
     let durable = model.range(..=beginning).next_back().expect("batches").1.last_offset + 1;
     let changes = script.changes();
     assert!(moved.len() > 12, "three files of each segment are removed: {moved:?}");
-    for kept in moved.start..=changes.len() {
-        let context = format!("{kept} of {} changes, {moved:?} move the beginning", changes.len());
+    let cuts = (moved.start..=changes.len()).flat_map(|kept| [(kept, false), (kept, true)]);
+    let mut half_removed = 0;
+    for (kept, unsynced) in cuts {
+        let context =
+            format!("{kept} of {} changes, {moved:?} move the beginning, unsynced: {unsynced}", changes.len());
         let image = folder.path().join("image");
         std::fs::create_dir(&image).expect("a folder");
-        Script::crash_image(&changes, kept, false, &root, &image).expect("an image");
+        Script::crash_image(&changes, kept, unsynced, &root, &image).expect("an image");
+        let names =
+            std::fs::read_dir(image.join("t-0")).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let logs: Vec<_> = names.filter(|path| path.extension().is_some_and(|suffix| suffix == "log")).collect();
+        half_removed += usize::from(logs.iter().any(|path| !path.with_extension("index").exists()));
         let mut log = reopen(&image.join("t-0"), false, durable);
         let start = log.log_start_offset();
         assert!(start <= beginning, "{context}: it begins at {start}");
@@ -56,4 +63,5 @@ fn power_cut_while_the_beginning_moves() {
         check_next_offset(&mut log, durable, &context);
         std::fs::remove_dir_all(&image).expect("clean up");
     }
+    assert!(half_removed > 3, "a segment that is half removed was met {half_removed} times");
 }

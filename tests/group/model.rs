@@ -220,7 +220,7 @@ impl World {
             client_id: format!("client{client}"),
             client_host: "/127.0.0.1".into(),
             session_timeout_ms: 10_000,
-            rebalance_timeout_ms: *self.chance.pick(&[1_000, 5_000, 20_000]),
+            rebalance_timeout_ms: *self.chance.pick(&[-1, 0, 1_000, 5_000, 20_000]),
             protocol_type: "consumer".into(),
             protocols,
             takes_member_id: self.chance.below(3) > 0,

@@ -18,7 +18,8 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::Committed(outcomes) => self::outcomes(outcomes, "committed"),
         Reply::OffsetsDeleted(outcomes) => self::outcomes(outcomes, "deleted"),
         Reply::Deleted(Ok(())) => "deleted".into(),
-        Reply::Deleted(Err(error)) => code(*error),
+        Reply::Deleted(Err(error)) | Reply::Refused(error) => code(*error),
+        Reply::Forgotten { is_all } => if *is_all { "forgotten" } else { "some is forgotten" }.into(),
         Reply::Offsets(offsets) if offsets.is_empty() => "nothing is committed".into(),
         Reply::Offsets(offsets) => {
             let one = |(topic, partition, committed): &(String, i32, Option<_>)| match committed {

@@ -13,20 +13,13 @@ use kafka_protocol::messages::ApiVersionsRequest;
 
 use super::{accepted_differences, start_cutaway, text};
 
-/// APIs that are spoken here in fewer versions.
-const NARROWER: [(&str, (i64, i64)); 2] = [("OffsetCommit", (2, 9)), ("OffsetFetch", (1, 9))];
-
 #[test]
 fn the_page_names_every_api_that_is_not_implemented() -> anyhow::Result<()> {
     let Some(kafka) = RealKafka::shared()? else { return Ok(()) };
     let cutaway = start_cutaway()?;
     let (theirs, ours) = (advertised(kafka.bootstrap())?, advertised(cutaway.bootstrap())?);
     for (key, range) in &ours {
-        let narrower = NARROWER.iter().find(|(name, _)| name == key).map(|(_, range)| range);
-        let expected = theirs.get(key).filter(|_| narrower.is_none()).or(narrower);
-        ensure!(expected == Some(range), "{key}: Kafka has {:?}, we have {range:?}", theirs.get(key));
-        ensure!(narrower.is_none_or(|narrower| theirs.get(key) != Some(narrower)), "{key}: Kafka has no more");
-        ensure!(narrower.is_none() || page()?.contains(&format!("| {key}: ")), "the page does not name {key}");
+        ensure!(theirs.get(key) == Some(range), "{key}: Kafka has {:?}, we have {range:?}", theirs.get(key));
     }
     let missing: BTreeSet<String> = theirs.into_keys().filter(|key| !ours.contains_key(key)).collect();
     let named = names_in_tables(&section("Not implemented yet")?);

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Whatever changes meanwhile is appended behind that point as well, and the last record of a key counts; so what stands from
-//! there on says everything, whenever the work is interrupted. Requests are served in between. Kafka's log cleaner, which
-//! copies segments and leaves records where they are, comes to the same for readers, but that the first offset stays.
+//! there on says everything, whenever the work is interrupted. Requests are served in between. Kafka's log cleaner copies
+//! segments instead: records stay at their offsets, and what was deleted is told for another day (`delete.retention.ms`).
 
 use std::sync::Arc;
 
@@ -28,6 +28,10 @@ pub(super) struct Compaction {
     partition: Arc<Partition>,
     /// Bytes that stood in the log after the last time, or that would have if there had been one.
     kept_bytes: u64,
+    /// It failed when the log had so many, and is not tried again before it has grown by half a segment.
+    failed_at_bytes: Option<u64>,
+    /// The shard knows all that the log tells. What could not be read, or is of a newer kind, must not go.
+    may_remove: bool,
     stage: Stage,
 }
 
@@ -43,8 +47,9 @@ enum Stage {
 
 impl Compaction {
     /// Nothing is due yet in a log that was just read.
-    pub(super) fn new(partition: Arc<Partition>, shard: &Shard) -> Compaction {
-        Compaction { partition, kept_bytes: shard.projected_bytes(), stage: Stage::Idle }
+    pub(super) fn new(partition: Arc<Partition>, shard: &Shard, may_remove: bool) -> Compaction {
+        let kept_bytes = shard.projected_bytes();
+        Compaction { partition, kept_bytes, failed_at_bytes: None, may_remove, stage: Stage::Idle }
     }
 
     /// Whether there is something to append now, though nobody asks for anything.
@@ -79,22 +84,30 @@ impl Compaction {
         };
     }
 
-    /// A piece could not be appended: it is tried again when the log has grown as much once more.
+    /// A piece could not be appended.
     pub(super) fn failed(&mut self) {
         tracing::warn!("{} is not compacted, because nothing can be appended to it", self.partition.id());
-        self.rest();
+        self.failed_at_bytes = Some(self.partition.size());
+        self.stage = Stage::Idle;
     }
 
     fn rest(&mut self) {
         self.kept_bytes = self.partition.size();
+        self.failed_at_bytes = None;
         self.stage = Stage::Idle;
     }
 
     /// As much has come as a segment holds, and as much as was there: then at least half of it is over, or the state has
     /// doubled.
     fn is_due(&self) -> bool {
-        let grown = self.partition.size().saturating_sub(self.kept_bytes);
-        grown > self.kept_bytes && grown > self.partition.segment_bytes()
+        let size = self.partition.size();
+        let grown = size.saturating_sub(self.kept_bytes);
+        if !self.may_remove || grown <= self.kept_bytes {
+            return false;
+        }
+        let segment_bytes = self.partition.segment_bytes();
+        let was_tried = self.failed_at_bytes.is_some_and(|failed_at| size < failed_at + segment_bytes / 2);
+        grown > segment_bytes && !was_tried
     }
 }
 

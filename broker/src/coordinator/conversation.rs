@@ -221,8 +221,15 @@ pub enum Reply {
     Described(Option<GroupView>),
     /// To [`Request::List`], in no order.
     Listed(Vec<GroupView>),
-    /// To [`Request::Delete`] and [`Request::TopicDeleted`].
+    /// To [`Request::Delete`].
     Deleted(Result<(), ResponseError>),
+    /// To [`Request::TopicDeleted`].
+    Forgotten {
+        /// There is no more; otherwise the request has to be made again.
+        is_all: bool,
+    },
+    /// To any request whose answer might tell of what was not written down.
+    Refused(ResponseError),
 }
 
 impl Joined {
@@ -259,7 +266,12 @@ impl Reply {
             Reply::Committed(_) => Reply::Committed(Err(error)),
             Reply::OffsetsDeleted(_) => Reply::OffsetsDeleted(Err(error)),
             Reply::Deleted(_) => Reply::Deleted(Err(error)),
-            told @ (Reply::Offsets(_) | Reply::Described(_) | Reply::Listed(_)) => told,
+            // What was told may have built on what is taken back.
+            Reply::Offsets(_)
+            | Reply::Described(_)
+            | Reply::Listed(_)
+            | Reply::Forgotten { .. }
+            | Reply::Refused(_) => Reply::Refused(error),
         }
     }
 }

@@ -16,16 +16,25 @@ use crate::topics::{Isolation, Partition};
 /// How much is read at a time.
 const READ_BYTES: u32 = 1024 * 1024;
 
+/// What was read of a partition.
+pub(super) struct Loaded {
+    pub(super) shard: Shard,
+    /// Nothing was passed over: the log has nothing to tell that the shard does not know.
+    pub(super) is_complete: bool,
+}
+
 /// Reads all records. What cannot be read is passed over, and told in the log. Blocks.
-pub(super) fn load(partition: &Partition, rules: Rules, now_ms: TimestampMs) -> Shard {
+pub(super) fn load(partition: &Partition, rules: Rules, now_ms: TimestampMs) -> Loaded {
     let mut shard = Shard::new(rules);
     let (mut offset, mut skipped) = (partition.log_start_offset(), Skipped::default());
+    let mut is_complete = true;
     // Of transactions that are open nothing is known yet.
     while offset < partition.last_stable_offset() {
         offset = match read(partition, offset, &mut shard, &mut skipped, now_ms) {
             Ok(Some(next)) => next,
             Ok(None) => break,
             Err(error) => {
+                is_complete = false;
                 let next = partition.behind_damage(offset).filter(|next| *next > offset);
                 let until = next.map_or("the end".to_owned(), |next| format!("offset {next}"));
                 tracing::error!(
@@ -41,7 +50,7 @@ pub(super) fn load(partition: &Partition, rules: Rules, now_ms: TimestampMs) -> 
     }
     skipped.tell(partition);
     shard.begin(now_ms);
-    shard
+    Loaded { shard, is_complete: is_complete && skipped.count == 0 }
 }
 
 /// Records that were passed over.

@@ -18,6 +18,7 @@ mod worker;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use kafka_protocol::ResponseError;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -43,6 +44,7 @@ pub struct Coordinator {
     rules: Rules,
     /// Those of the topic with this id. None before there is the topic, which the first group makes.
     shards: Mutex<Option<Arc<Shards>>>,
+    is_closed: AtomicBool,
 }
 
 /// All shards that there are, in the order of their partitions.
@@ -57,7 +59,7 @@ impl Coordinator {
     /// A coordinator that has read nothing yet: it does when it is first asked.
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Coordinator {
         let rules = rules(&topics.config().groups);
-        Coordinator { topics, clock, journal, rules, shards: Mutex::new(None) }
+        Coordinator { topics, clock, journal, rules, shards: Mutex::new(None), is_closed: AtomicBool::new(false) }
     }
 
     /// Asks the shard of a group, and waits for the answer: for as long as a member waits for others.
@@ -82,9 +84,25 @@ impl Coordinator {
         Ok(replies)
     }
 
-    /// Forgets what was committed for a topic that is gone. If that fails, the next start does it.
+    /// Forgets what was committed for a topic that is gone. Where that fails, the next start does it.
     pub async fn topic_deleted(&self, topic: &Topic) {
-        let _ = self.ask_all(&Principal::broker(), Request::TopicDeleted(topic.name.clone(), topic.id)).await;
+        let Ok(Some(shards)) = self.shards(false).await else { return };
+        for index in 0..shards.mailboxes.len() {
+            let forgotten = loop {
+                match shards.ask(index, Request::TopicDeleted(topic.name.clone(), topic.id)).await {
+                    Ok(Reply::Forgotten { is_all: false }) => {}
+                    Ok(Reply::Forgotten { is_all: true }) => break Ok(()),
+                    Ok(_) => unreachable!("what is forgotten is told as such"),
+                    Err(error) => break Err(error),
+                }
+            };
+            if let Err(error) = forgotten {
+                tracing::warn!(
+                    "what was committed for {}, which is deleted, is forgotten with the next start: {error}",
+                    topic.name
+                );
+            }
+        }
     }
 
     /// Reads all groups, if there are any, so that nobody waits for it later.
@@ -94,14 +112,18 @@ impl Coordinator {
         }
     }
 
-    /// Ends all work. Who waits for a group then is told to look for its coordinator elsewhere.
+    /// Ends all work. Who waits for a group then, or asks later, is told to look for its coordinator elsewhere.
     pub async fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
         self.shards.lock().await.take();
     }
 
     /// The shards of the topic as it is now. Where there is none, it is made if `makes` says so.
     async fn shards(&self, makes: bool) -> Result<Option<Arc<Shards>>, ResponseError> {
         let mut shards = self.shards.lock().await;
+        if self.is_closed.load(Ordering::SeqCst) {
+            return Err(ResponseError::NotCoordinator);
+        }
         let name = TopicName::consumer_offsets();
         let topic = match self.topics.get(name.as_str()) {
             Some(topic) => topic,
@@ -156,9 +178,9 @@ impl Coordinator {
             let (partition, known, rules) = (Arc::clone(partition), Arc::clone(&known), self.rules);
             let (clock, journal) = (self.clock.clone(), self.journal.clone());
             loading.push(tokio::task::spawn_blocking(move || {
-                let mut shard = loading::load(&partition, rules, clock.now_ms());
-                let gone = shard.keep_topics(&known, clock.now_ms());
-                (Worker::new(shard, partition, clock, journal, max_batch_bytes), gone)
+                let mut loaded = loading::load(&partition, rules, clock.now_ms());
+                let gone = loaded.shard.keep_topics(&known, clock.now_ms());
+                (Worker::new(loaded, partition, clock, journal, max_batch_bytes), gone)
             }));
         }
         let (mut mailboxes, mut tasks) = (Vec::new(), Vec::new());
@@ -177,7 +199,11 @@ impl Shards {
         let (reply, answer) = oneshot::channel();
         // A worker that is gone, or goes before it answers, is one of a broker that stops, or of a topic that is gone.
         self.mailboxes[index].send(Mail { request, reply }).await.map_err(|_| ResponseError::NotCoordinator)?;
-        answer.await.map_err(|_| ResponseError::NotCoordinator)
+        match answer.await {
+            Ok(Reply::Refused(error)) => Err(error),
+            Ok(reply) => Ok(reply),
+            Err(_) => Err(ResponseError::NotCoordinator),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::compaction::Compaction;
 use super::conversation::{Reply, Request};
 use super::group::Ticket;
+use super::loading::Loaded;
 use super::record::Record;
 use super::{Outcome, Shard};
 use crate::clock::{Clock, TimestampMs};
@@ -56,19 +57,19 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(
-        shard: Shard,
+        Loaded { shard, is_complete }: Loaded,
         partition: Arc<Partition>,
         clock: Clock,
         journal: Journal,
         max_batch_bytes: usize,
     ) -> Worker {
-        let compaction = Compaction::new(Arc::clone(&partition), &shard);
+        let compaction = Compaction::new(Arc::clone(&partition), &shard, is_complete);
         Worker { shard, partition, compaction, clock, journal, max_batch_bytes, waiting: HashMap::new(), tickets: 0 }
     }
 
     /// Works until nobody can ask any more, after what is due first. Those who still wait then hear nothing from here.
-    pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>, first: Outcome) {
-        self.append(vec![first]).await;
+    pub(super) async fn run(mut self, mut mailbox: mpsc::Receiver<Mail>, first: Vec<Outcome>) {
+        self.append(first).await;
         let mut mail = Vec::new();
         loop {
             let due_ms = self.shard.next_deadline_ms();
@@ -104,6 +105,8 @@ impl Worker {
             }
         }
         self.compaction.appended(next);
+        // An append seldom has to wait, and others shall have their turn.
+        tokio::task::yield_now().await;
     }
 
     fn decide(&mut self, Mail { request, reply }: Mail) -> Outcome {

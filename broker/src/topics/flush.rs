@@ -70,6 +70,14 @@ impl Flushes {
         }
     }
 
+    /// Nothing beyond this is going to be durable.
+    pub(super) fn ended(&self, durable_below: i64) {
+        self.progress.send_modify(|progress| {
+            progress.durable_below = progress.durable_below.max(durable_below);
+            progress.failure.get_or_insert_with(|| "the broker is stopping".into());
+        });
+    }
+
     fn failed(&self, why: &str) -> Error {
         Error::Poisoned { path: self.dir.clone(), why: why.to_owned() }
     }
@@ -97,7 +105,10 @@ impl Partition {
     /// Waits until everything appended so far is on the disk, whatever the settings ask for.
     pub async fn make_durable(self: &Arc<Self>) -> Result<()> {
         let (end_offset, is_due) = {
-            let mut writer = self.writer()?;
+            let mut writer = self.open_writer()?;
+            if let Some(error) = writer.log.poisoned() {
+                return Err(error);
+            }
             (writer.log.log_end_offset(), is_flush_due(&mut writer))
         };
         if is_due {
@@ -195,9 +206,10 @@ impl Partition {
 }
 
 /// Something is to be flushed now: whether the caller must flush, or nobody, or the thread that does so already.
-fn is_flush_due(writer: &mut Writer) -> bool {
+pub(super) fn is_flush_due(writer: &mut Writer) -> bool {
     writer.is_timer_set = false;
-    if writer.log.unflushed_count() == 0 {
+    // After a flush that failed the disk may say that all is well: it has told of its failure, and forgotten what it lost.
+    if writer.log.unflushed_count() == 0 || writer.log.poisoned().is_some() {
         return false;
     }
     writer.flush_again = writer.is_flushing;

@@ -266,7 +266,10 @@ impl Partition {
         let Ok(log) = &self.log else { return Ok(()) };
         let mut writer = log.lock();
         writer.stopped = true;
-        writer.log.close()
+        let closed = writer.log.close();
+        // Nobody flushes any more, so nobody shall wait for it.
+        log.flushes.ended(writer.log.recovery_point());
+        closed
     }
 
     /// Gives the folder another name, refuses everything from now on, and wakes those who wait.
@@ -291,6 +294,15 @@ impl Partition {
         self.check_deleted().map(|()| writer)
     }
 
+    /// The writer's side, unless the partition is gone or the broker stops.
+    pub(super) fn open_writer(&self) -> Result<MutexGuard<'_, Writer>> {
+        let writer = self.writer()?;
+        if writer.stopped {
+            return Err(Error::Poisoned { path: writer.log.dir().to_owned(), why: "the broker is stopping".into() });
+        }
+        Ok(writer)
+    }
+
     /// Who waits for flushes.
     pub(super) fn flushes(&self) -> Result<&Flushes> {
         self.usable().map(|log| &log.flushes)
@@ -313,10 +325,7 @@ impl Partition {
 
     /// The part of an append that needs the lock. Also returns the offset that a flush must reach before the answer.
     fn append_in_place(&self, batch: &RecordBatch) -> Result<(Appended, Option<i64>)> {
-        let mut writer = self.writer()?;
-        if writer.stopped {
-            return Err(Error::Poisoned { path: writer.log.dir().to_owned(), why: "the broker is stopping".into() });
-        }
+        let mut writer = self.open_writer()?;
         let appended = writer.log.append(batch, self.upkeep.clock.now_ms())?;
         if !appended.duplicate {
             writer.appended_bytes += i64::try_from(batch.bytes().len()).expect("a batch is smaller than 2 GiB");

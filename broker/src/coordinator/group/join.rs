@@ -28,11 +28,15 @@ impl Group {
     ) -> Effects {
         let mut effects = Effects::default();
         let arrival = Arrival { join, ticket, now_ms };
-        let refusal = if self.has_room_for(join, rules) {
+        let too_many = || (String::new(), ResponseError::GroupMaxSizeReached);
+        let refusal = if !self.can_hold(join) {
+            // A member stays what it was; others may wait for it, and it may wait itself.
+            Some(too_many())
+        } else if self.has_room_for(join, rules) {
             self.admit(&arrival, rules, &mut effects).err()
         } else {
             self.remove(&join.who.member_id);
-            Some((String::new(), ResponseError::GroupMaxSizeReached))
+            Some(too_many())
         };
         if let Some((member_id, error)) = refusal {
             effects.reply(ticket, Joined::refused(&member_id, error));
@@ -40,14 +44,16 @@ impl Group {
         effects
     }
 
+    /// Whether what the members say of their wishes is not too much, with what this one says.
+    fn can_hold(&self, join: &Join) -> bool {
+        let others = self.members.iter().filter(|other| other.id != join.who.member_id);
+        let said: usize = others.map(|other| bytes_of(&other.protocols)).sum();
+        said + bytes_of(&join.protocols) <= MAX_GROUP_BYTES
+    }
+
     /// Whether one more may join; while members come back, those who were slow may find their place taken.
     fn has_room_for(&self, join: &Join, rules: &GroupRules) -> bool {
         let member = self.member(&join.who.member_id);
-        let others = self.members.iter().filter(|other| other.id != join.who.member_id);
-        let said: usize = others.map(|other| bytes_of(&other.protocols)).sum();
-        if said + bytes_of(&join.protocols) > MAX_GROUP_BYTES {
-            return false;
-        }
         match self.state {
             GroupState::Empty => true,
             GroupState::PreparingRebalance => {
@@ -106,8 +112,11 @@ impl Group {
             // Only who comes back with the id is a member: a client that gives up and tries again leaves nothing behind.
             let until_ms = now_ms.saturating_add(i64::from(join.session_timeout_ms));
             if self.pending.len() >= MAX_PENDING_MEMBERS {
-                // Somebody who has taken its time has to begin anew.
-                self.pending.pop_first();
+                // Whoever has taken its time for longest has to begin anew.
+                let slowest = self.pending.iter().min_by_key(|(_, until_ms)| **until_ms).map(|(id, _)| id.clone());
+                if let Some(slowest) = slowest {
+                    self.pending.remove(&slowest);
+                }
             }
             self.pending.insert(member_id.clone(), until_ms);
             effects.reply(ticket, Joined::refused(&member_id, ResponseError::MemberIdRequired));

@@ -6,6 +6,9 @@ use super::{Effects, Group, GroupRules, GroupState, JoinWait};
 use crate::clock::TimestampMs;
 use crate::coordinator::conversation::Synced;
 
+/// However short the timeouts of its members are, a rebalance waits so long for them before it looks again.
+const SHORTEST_WAIT_MS: i64 = 100;
+
 impl Group {
     /// Begins a rebalance, or if one is on already sees whether that was the last who was missing.
     pub(super) fn rebalance_or_complete(&mut self, rules: &GroupRules, now_ms: TimestampMs, effects: &mut Effects) {
@@ -136,7 +139,9 @@ impl Group {
     }
 
     fn wait_for_members(&mut self, now_ms: TimestampMs) {
-        let until_ms = now_ms.saturating_add(i64::from(self.rebalance_timeout_ms()));
+        // Members may say that they need no time at all; but nobody is waited for again and again in the same moment.
+        let timeout_ms = i64::from(self.rebalance_timeout_ms()).max(SHORTEST_WAIT_MS);
+        let until_ms = now_ms.saturating_add(timeout_ms);
         self.join_wait = Some(JoinWait::Rebalance { until_ms });
     }
 

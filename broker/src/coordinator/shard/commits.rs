@@ -11,6 +11,9 @@ use crate::coordinator::group::{Group, GroupState};
 use crate::coordinator::record::{CommittedOffset, Record};
 use crate::names::{GroupId, TopicId, TopicName};
 
+/// What is forgotten at once, so that it fits into a batch: many groups may have committed for many partitions.
+const MOST_AT_ONCE_BYTES: usize = 256 * 1024;
+
 impl Shard {
     pub(super) fn commit(&mut self, commit: &Commit, now_ms: TimestampMs, outcome: &mut Outcome) -> Outcomes {
         match self.groups.get_mut(&commit.group) {
@@ -84,29 +87,44 @@ impl Shard {
         Ok(outcomes)
     }
 
-    /// What was committed for a topic that is gone means nothing for one of the same name.
-    pub(super) fn forget_topic(&mut self, topic: &TopicName, id: TopicId, now_ms: TimestampMs, outcome: &mut Outcome) {
+    /// What was committed for a topic that is gone means nothing for one of the same name. Forgets as much of it as fits into
+    /// one batch; says whether that was all.
+    pub(super) fn forget_topic(
+        &mut self,
+        topic: &TopicName,
+        id: TopicId,
+        now_ms: TimestampMs,
+        outcome: &mut Outcome,
+    ) -> bool {
         self.tombstones(now_ms, outcome, |_, name, committed| {
             name == topic && committed.topic_id.is_none_or(|committed_for| committed_for == id)
-        });
+        })
     }
 
     /// Forgets what was committed for topics that are gone, or stand there again under another id: they were deleted while
     /// nobody could say so here.
-    pub fn keep_topics(&mut self, topics: &HashMap<TopicName, TopicId>, now_ms: TimestampMs) -> Outcome {
-        let mut outcome = Outcome::default();
-        self.tombstones(now_ms, &mut outcome, |_, name, committed| match (topics.get(name), committed.topic_id) {
-            (Some(id), Some(committed_for)) => *id != committed_for,
-            (Some(_), None) => false,
-            (None, _) => true,
-        });
-        outcome
+    pub fn keep_topics(&mut self, topics: &HashMap<TopicName, TopicId>, now_ms: TimestampMs) -> Vec<Outcome> {
+        let is_gone =
+            |_: &Group, name: &TopicName, committed: &CommittedOffset| match (topics.get(name), committed.topic_id) {
+                (Some(id), Some(committed_for)) => *id != committed_for,
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+        let mut outcomes = Vec::new();
+        loop {
+            let mut outcome = Outcome::default();
+            let is_all = self.tombstones(now_ms, &mut outcome, is_gone);
+            outcomes.push(outcome);
+            if is_all {
+                return outcomes;
+            }
+        }
     }
 
     /// Forgets offsets that were kept long enough, and groups of which nothing is left.
     pub(super) fn expire_offsets(&mut self, now_ms: TimestampMs, outcome: &mut Outcome) {
         let retention_ms = self.rules.offsets_retention_ms;
-        self.tombstones(now_ms, outcome, |group, topic, committed| {
+        let is_all = self.tombstones(now_ms, outcome, |group, topic, committed| {
             let is_old = match (group.kept_since_ms(committed.committed_at_ms), committed.expires_at_ms) {
                 (None, _) => false,
                 (Some(_), Some(expires_at_ms)) => now_ms >= expires_at_ms,
@@ -117,11 +135,19 @@ impl Shard {
         let is_left =
             |group: &&Group| group.state() == GroupState::Empty && group.offsets.is_empty() && !group.awaits_somebody();
         let left: Vec<GroupId> = self.groups.values().filter(is_left).map(|group| group.id().clone()).collect();
-        for group in left {
+        let mut left = left.into_iter();
+        for group in left.by_ref() {
             self.record(Record::Group { group, metadata: None }, now_ms, outcome);
+            if outcome.size() >= MOST_AT_ONCE_BYTES {
+                break;
+            }
         }
         self.next_expiry_ms = None;
         self.plan_expiry(now_ms);
+        if !is_all || left.len() > 0 {
+            // The rest comes in a batch of its own.
+            self.next_expiry_ms = Some(now_ms.saturating_add(1));
+        }
     }
 
     /// While there are groups, old offsets are looked for now and then.
@@ -131,18 +157,27 @@ impl Shard {
         }
     }
 
+    /// Takes away commits, as many as fit into one batch; says whether those were all.
     fn tombstones(
         &mut self,
         now_ms: TimestampMs,
         outcome: &mut Outcome,
         is_over: impl Fn(&Group, &TopicName, &CommittedOffset) -> bool,
-    ) {
-        let of_group = |group: &Group| -> Vec<Record> {
+    ) -> bool {
+        let (mut records, mut size) = (Vec::new(), outcome.size());
+        'all: for group in self.groups.values() {
             let over = group.offsets.iter().filter(|(topic, _, committed)| is_over(group, topic, committed));
-            over.map(|(topic, partition, _)| gone(group.id(), topic, partition)).collect()
-        };
-        let records: Vec<Record> = self.groups.values().flat_map(of_group).collect();
+            for (topic, partition, _) in over {
+                if size >= MOST_AT_ONCE_BYTES {
+                    break 'all;
+                }
+                let record = gone(group.id(), topic, partition);
+                size += record.size();
+                records.push(record);
+            }
+        }
         records.into_iter().for_each(|record| self.record(record, now_ms, outcome));
+        size < MOST_AT_ONCE_BYTES
     }
 }
 

@@ -102,8 +102,8 @@ impl Shard {
                 outcome.reply(ticket, Reply::Deleted(deleted));
             }
             Request::TopicDeleted(topic, id) => {
-                self.forget_topic(topic, *id, now_ms, &mut outcome);
-                outcome.reply(ticket, Reply::Deleted(Ok(())));
+                let is_all = self.forget_topic(topic, *id, now_ms, &mut outcome);
+                outcome.reply(ticket, Reply::Forgotten { is_all });
             }
         }
         outcome

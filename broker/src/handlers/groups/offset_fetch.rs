@@ -83,14 +83,14 @@ async fn one_of_many(
         Err(error) => return response.with_error_code(error.code()),
     };
     let tell = |(name, partitions): Found| {
-        let partitions = partitions.into_iter().map(|(index, found)| one_of_several(index, found, 0));
+        let id = if by_id { core.topics.get(&name).map(|known| known.id) } else { None };
+        // What was committed for an earlier topic of the name is not for this one.
+        let is_for_it =
+            |one: &CommittedOffset| id.is_none() || one.topic_id.is_none_or(|committed| Some(committed) == id);
+        let partitions = partitions.into_iter().map(|(index, found)| one_of_several(index, found.filter(is_for_it), 0));
         let topic = OffsetFetchResponseTopics::default().with_partitions(partitions.collect());
         // What was committed for a topic that is gone has no id to be told by.
-        if by_id {
-            core.topics.get(&name).map(|known| topic.with_topic_id(known.id.uuid()))
-        } else {
-            Some(topic.with_name(name))
-        }
+        if by_id { id.map(|id| topic.with_topic_id(id.uuid())) } else { Some(topic.with_name(name)) }
     };
     response.with_topics(found.into_iter().filter_map(tell).chain(unknown).collect())
 }

@@ -182,8 +182,8 @@ impl Log {
 
     /// Appends one batch, or recognises it as a retry.
     pub fn append(&mut self, batch: &RecordBatch, now_ms: TimestampMs) -> Result<Appended> {
-        if let Some(why) = &self.poisoned {
-            return Err(Error::Poisoned { path: self.dir.clone(), why: why.clone() });
+        if let Some(error) = self.poisoned() {
+            return Err(error);
         }
         let base_offset = self.active.next_offset();
         if let Verdict::Duplicate(known) = self.producers.check(batch.header(), base_offset, &self.name)? {
@@ -268,6 +268,12 @@ impl Log {
         }
     }
 
+    /// Why the log takes no writes until a restart; flushes are of no use then, either.
+    pub fn poisoned(&self) -> Option<Error> {
+        let why = self.poisoned.clone()?;
+        Some(Error::Poisoned { path: self.dir.clone(), why })
+    }
+
     /// Closes the log to writes until a restart, with the reason.
     pub fn poison(&mut self, why: String) {
         self.poisoned.get_or_insert(why);
@@ -275,8 +281,8 @@ impl Log {
 
     /// The end of a clean stop: everything durable, indexes cut to their length, producers in a snapshot.
     pub fn close(&mut self) -> Result<()> {
-        if let Some(why) = &self.poisoned {
-            return Err(Error::Poisoned { path: self.dir.clone(), why: why.clone() });
+        if let Some(error) = self.poisoned() {
+            return Err(error);
         }
         self.write_owed_indexes()?;
         if !self.changed {

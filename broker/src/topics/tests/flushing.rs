@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use super::*;
+use crate::topics::flush::is_flush_due;
 use std::sync::atomic::AtomicUsize;
 
 /// A topic whose every record must reach the disk.
@@ -80,6 +81,45 @@ async fn a_failed_flush_acknowledges_nothing_and_closes_the_log_to_writes() {
     assert_eq!((partition.high_watermark(), readable_bytes(partition)), (1, readable));
     topics.close().await.expect_err("this was no clean stop");
     assert!(!bench.data().join(".kafka_cleanshutdown").exists());
+}
+
+/// The disk tells of a failure once, and of what it lost then it says afterwards that all is well. A record that came while the
+/// flush was failing had set the timer anew, and that flush moved the recovery point over what was lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failed_flush_no_other_one_is_believed() {
+    let bench = Bench::new().with("log.flush.interval.ms", "3600000");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let partition = topic.partitions[0].clone();
+    partition.append(&batch("lost")).await.expect("appended");
+    let (meanwhile, runtime) = (partition.clone(), tokio::runtime::Handle::current());
+    bench.script.fail_when(move |change| {
+        let is_flush = matches!(change, Change::Sync(path) if path.to_string_lossy().ends_with(".log"));
+        is_flush.then(|| {
+            runtime.block_on(meanwhile.append(&batch("later"))).expect("appended");
+            io::Error::other("the disk is gone")
+        })
+    });
+    partition.make_durable().await.expect_err("not durable");
+    bench.script.heal();
+    assert!(partition.writer().expect("usable").log.unflushed_count() > 0);
+    assert!(!is_flush_due(&mut partition.writer().expect("usable")), "a flush would succeed, and prove nothing");
+    partition.make_durable().await.expect_err("not until a restart");
+    assert_eq!(partition.recovery_point(), Some(0));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_flush_hears_of_the_end() {
+    let bench = Bench::new().with("log.flush.interval.ms", "3600000");
+    let topics = bench.topics();
+    let topic = create(&topics, "t", 1).await;
+    let partition = topic.partitions[0].clone();
+    partition.append(&batch("x")).await.expect("appended");
+    topics.close().await.expect("closed");
+    partition.flushes().expect("usable").reached(1).await.expect("closing has flushed");
+    partition.flushes().expect("usable").reached(2).await.expect_err("nothing comes any more");
+    partition.make_durable().await.expect_err("nobody flushes");
+    partition.begin_at(1).await.expect_err("the folder may be somebody else's");
 }
 
 #[tokio::test]

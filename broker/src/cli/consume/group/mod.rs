@@ -28,6 +28,9 @@ use super::{LOOK_PAUSE, first_offsets, wait_for_topic};
 use crate::cli::client::{Client, Failure, PATIENCE};
 use crate::cli::{INTERRUPTED, say};
 
+/// How often the last commit of a generation is tried while the coordinator is away.
+const LAST_COMMIT_TRIES: u32 = 20;
+
 /// Says whether somebody wants it to end.
 type Stop = watch::Receiver<bool>;
 
@@ -190,12 +193,29 @@ impl Reader<'_> {
         };
         self.left = follower.left();
         let next = follower.next();
-        if matches!(turn, Turn::Done | Turn::Stopped | Turn::Over)
-            && let Err(failure) = note(&mut self.member, &mut committed, next).await
-        {
-            say(format_args!("% What was read last is not committed and may come again: {failure}"));
+        if matches!(turn, Turn::Done | Turn::Stopped | Turn::Over) {
+            self.commit_at_last(&mut committed, &next).await;
         }
         Ok(turn)
+    }
+
+    /// Commits for the last time in a generation; a coordinator that is away for a moment is waited for.
+    async fn commit_at_last(&mut self, committed: &mut BTreeMap<i32, i64>, next: &BTreeMap<i32, i64>) {
+        let mut tries = 0;
+        let why = loop {
+            tries += 1;
+            match note(&mut self.member, committed, next.clone()).await {
+                Ok(Standing::Member) => return,
+                Ok(Standing::MustJoin | Standing::Lost) => {
+                    break "the group has gone on without this member".to_owned();
+                }
+                Err(failure) if failure.is_passing() && tries < LAST_COMMIT_TRIES => {
+                    self.clock.sleep(LOOK_PAUSE).await;
+                }
+                Err(failure) => break failure.to_string(),
+            }
+        };
+        say(format_args!("% What was read last is not committed and may come again: {why}"));
     }
 
     fn tell(&self, line: impl Display) {
