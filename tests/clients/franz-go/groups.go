@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -38,6 +39,10 @@ func pollShortly(t *talk, member *kgo.Client) []string {
 // parts says how many partitions each member of a group has.
 func parts(t *talk, group string) map[string]int {
 	described, ok := must(t.admin.DescribeGroups(t, group))[group]
+	if ok && errors.Is(described.Err, kerr.GroupIDNotFound) {
+		// A Kafka knows a new group a moment after its first member has joined.
+		return nil
+	}
 	expect(ok && described.Err == nil, "the group is not described: %v", described.Err)
 	found := map[string]int{}
 	for _, member := range described.Members {

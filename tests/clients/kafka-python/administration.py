@@ -1,7 +1,7 @@
 """What administrators ask through KafkaAdminClient: the cluster, topics, their settings, offsets and files."""
 
 from client import administrator, new_topic, produce, read, refusal_of, talks
-from conversation import expect, expect_equal
+from conversation import expect, expect_equal, wait_until
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType, OffsetSpec
 
@@ -49,7 +49,7 @@ def _() -> None:
             leader = [each["leader_id"]]
             expect_equal("replicas and in-sync replicas", (each["replica_nodes"], each["isr_nodes"]), (leader, leader))
     with administrator() as client:
-        expect(topic not in client.list_topics(), f"{topic} is still listed after it was deleted")
+        wait_until(lambda: topic not in client.list_topics())
         expect_equal("deleting it again", refusal_of(client.delete_topics, [topic]), "UnknownTopicOrPartitionError")
 
 
