@@ -1,6 +1,8 @@
 //! A disk without room. Writes are refused, reads go on, nothing acknowledged is lost, and when there is room again the
 //! broker writes again, without a restart.
 
+mod groups;
+
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};

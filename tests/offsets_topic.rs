@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 const TOPIC: &str = "read";
-const PARTITIONS: i32 = 8;
+pub(crate) const PARTITIONS: i32 = 8;
 const GROUPS: usize = 20;
 /// About a kilobyte with each commit, so that a segment is soon full.
 const METADATA_BYTES: usize = 1000;
@@ -116,29 +116,43 @@ fn roll_at(client: &mut Client, segment_bytes: u64) -> anyhow::Result<()> {
 /// Each group commits an offset for each partition.
 fn commit_everything(client: &mut Client, offset: i64) -> anyhow::Result<()> {
     for group in 0..GROUPS {
-        let partition = |index| {
-            OffsetCommitRequestPartition::default()
-                .with_partition_index(index)
-                .with_committed_offset(offset)
-                .with_committed_metadata(Some(text("x".repeat(METADATA_BYTES))))
-        };
-        let topic = OffsetCommitRequestTopic::default()
-            .with_name(TopicName(text(TOPIC.into())))
-            .with_partitions((0..PARTITIONS).map(partition).collect());
-        let commit = OffsetCommitRequest::default()
-            .with_group_id(group_id(group))
-            .with_generation_id_or_member_epoch(-1)
-            .with_topics(vec![topic]);
-        let answer = client.ask(7, &commit)?;
-        ensure!(answer.topics[0].partitions.iter().all(|one| one.error_code == 0), "{answer:?}");
+        let code = commit(client, TOPIC, group, offset)?;
+        ensure!(code == 0, "a commit is refused with error {code}");
     }
     Ok(())
 }
 
+/// A group commits an offset for each partition; gives the error code.
+pub(crate) fn commit(client: &mut Client, topic: &str, group: usize, offset: i64) -> anyhow::Result<i16> {
+    let partition = |index| {
+        OffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(offset)
+            .with_committed_metadata(Some(text("x".repeat(METADATA_BYTES))))
+    };
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(TopicName(text(topic.into())))
+        .with_partitions((0..PARTITIONS).map(partition).collect());
+    let commit = OffsetCommitRequest::default()
+        .with_group_id(group_id(group))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    let answer = client.ask(7, &commit)?;
+    let codes: Vec<i16> = answer.topics[0].partitions.iter().map(|one| one.error_code).collect();
+    ensure!(codes.iter().all(|code| *code == codes[0]), "one commit, one outcome: {codes:?}");
+    Ok(codes[0])
+}
+
+/// What a group has committed for each partition.
+pub(crate) fn committed(client: &mut Client, group: usize) -> anyhow::Result<Vec<i64>> {
+    let answer = client.ask(5, &OffsetFetchRequest::default().with_group_id(group_id(group)).with_topics(None))?;
+    let topic = answer.topics.first().context("nothing is committed")?;
+    Ok(topic.partitions.iter().map(|one| one.committed_offset).collect())
+}
+
 fn check_everything(client: &mut Client, offset: i64) -> anyhow::Result<()> {
     for group in 0..GROUPS {
-        let answer = client.ask(5, &OffsetFetchRequest::default().with_group_id(group_id(group)).with_topics(None))?;
-        let committed: Vec<i64> = answer.topics[0].partitions.iter().map(|one| one.committed_offset).collect();
+        let committed = committed(client, group)?;
         ensure!(committed == [offset; PARTITIONS as usize], "group {group}: {committed:?}, not {offset}");
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! The beginning of a log moves, and the power fails after every single change to the disk.
+//! The ends of a log: its beginning moves, and the power fails after every single change to the disk; its last segment is no
+//! more than rubbish.
 
 use std::sync::Arc;
 
@@ -7,11 +8,32 @@ use cutaway::storage::log::Log;
 use cutaway_tests::chance::Chance;
 use cutaway_tests::folders;
 
-use super::{Model, NOW_MS, append, check, check_next_offset, options, reopen, topic_id};
+use super::{Model, NOW_MS, append, check, check_next_offset, end_of, options, reopen, topic_id, write_folder};
 
 const BATCHES: usize = 60;
 /// After this one the log begins anew.
 const MOVED_AFTER: usize = 45;
+
+/// A file of which the disk kept nothing but its length, or something else: recovery looked for the stale batch that its first
+/// bytes might be, met the damage, and took it for damage without end.
+#[test]
+fn a_last_segment_without_a_good_batch() {
+    for (clean, rubbish) in [(true, false), (false, false), (true, true), (false, true)] {
+        let folder = folders::in_memory();
+        let dir = folder.path().join("t-0");
+        let (model, recovery_point) = write_folder(&dir, 5, 60, clean);
+        let last = model.last_key_value().expect("batches").1.file.clone();
+        let size = std::fs::metadata(dir.join(&last)).expect("a file").len();
+        let mut chance = Chance::new(9);
+        let byte = |_| if rubbish { chance.number().to_le_bytes()[0] } else { 0 };
+        std::fs::write(dir.join(&last), (0..size).map(byte).collect::<Vec<u8>>()).expect("a file");
+        let context = format!("clean {clean}, rubbish {rubbish}");
+        let mut log = reopen(&dir, clean, recovery_point);
+        check(&log, &model, |written| written.file == last, &context);
+        assert!(log.log_end_offset() <= end_of(&model), "{context}: it ends at {}", log.log_end_offset());
+        check_next_offset(&mut log, if clean { recovery_point } else { 0 }, &context);
+    }
+}
 
 /// What is readable from the new beginning on was durable before anything in front of it goes, so that it is there whatever is
 /// left of the rest; and what is left of the rest is what was written.

@@ -50,6 +50,9 @@ const USAGE: u8 = 2;
 /// The exit code after Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// The same after SIGTERM.
+const TERMINATED: u8 = 143;
+
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::try_parse().unwrap_or_else(|error| {
@@ -132,21 +135,23 @@ fn converse_until_interrupt(conversation: impl Future<Output = anyhow::Result<Ex
 }
 
 /// Blocks on a conversation that is told of the first Ctrl-C or SIGTERM and ends by itself; a second one ends it at once.
-fn converse_until_stopped<F>(conversation: impl FnOnce(watch::Receiver<bool>) -> F) -> anyhow::Result<ExitCode>
+///
+/// What it is told is the exit code that goes with the signal; `None` before.
+fn converse_until_stopped<F>(conversation: impl FnOnce(watch::Receiver<Option<u8>>) -> F) -> anyhow::Result<ExitCode>
 where
     F: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(None);
     std::thread::spawn(move || {
         let listening = converse(async {
             let mut terminate = signal(SignalKind::terminate())?;
             loop {
-                tokio::select! {
-                    interrupted = tokio::signal::ctrl_c() => interrupted?,
-                    _ = terminate.recv() => {}
-                }
-                if stop.send_replace(true) {
-                    std::process::exit(INTERRUPTED.into());
+                let code = tokio::select! {
+                    interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| INTERRUPTED)?,
+                    _ = terminate.recv() => TERMINATED,
+                };
+                if stop.send_replace(Some(code)).is_some() {
+                    std::process::exit(code.into());
                 }
             }
         });

@@ -39,6 +39,9 @@ pub(crate) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> an
         cells.chain([head[column].len()]).max().unwrap_or(0)
     };
     let widths: [usize; N] = std::array::from_fn(width);
+    // Names that clients made up may hold what a terminal would obey, or what would break the table.
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| cell.replace(char::is_control, "\u{fffd}"))).collect();
     let aligned = |cells: &[String; N]| {
         let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()

@@ -9,6 +9,7 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{BrokerId, FetchRequest, FetchResponse};
 use tokio::task::JoinSet;
+use uuid::Uuid;
 
 use super::LOOK_PAUSE;
 use super::format::{Place, Printer};
@@ -65,6 +66,8 @@ pub(super) struct Follower<'a> {
     takes_new: bool,
     /// How many partitions there were at the last look; `None` before it, and when the topic is gone.
     partition_count: Option<usize>,
+    /// The topic's id, from a broker that tells it: another topic of the name is not the one that is followed.
+    topic_id: Option<Uuid>,
     is_gone: bool,
 }
 
@@ -94,6 +97,7 @@ impl<'a> Follower<'a> {
             looked,
             takes_new: options.records.partition.is_none(),
             partition_count: None,
+            topic_id: None,
             is_gone: false,
         }
     }
@@ -231,7 +235,9 @@ impl<'a> Follower<'a> {
     /// Looks where the partitions are led, and for more of them; nothing is found when the topic is gone.
     async fn find_leaders(&mut self) -> Result<(), Failure> {
         let topic = self.client.topic(&self.options.topic, false).await?;
-        self.is_gone = topic.error_code == ResponseError::UnknownTopicOrPartition.code();
+        let id = Some(topic.topic_id).filter(|id| !id.is_nil());
+        let is_another = id.is_some() && *self.topic_id.get_or_insert(topic.topic_id) != topic.topic_id;
+        self.is_gone = is_another || topic.error_code == ResponseError::UnknownTopicOrPartition.code();
         if self.is_gone {
             return Ok(());
         }

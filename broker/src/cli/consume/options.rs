@@ -64,7 +64,7 @@ impl TopicConsumeOptions {
 pub(crate) struct RecordOptions {
     /// As a member of this group, which shares the partitions among its members and goes on where it has come to: what was
     /// printed is committed. Ctrl-C commits and leaves.
-    #[arg(short = 'G', long, value_name = "GROUP", conflicts_with = "partition")]
+    #[arg(short = 'G', long, value_name = "GROUP", conflicts_with = "partition", value_parser = group_name)]
     pub(crate) group: Option<String>,
     /// Where to begin: beginning, end, an offset, -N for the last N, or s@TIME for a time (RFC 3339, or milliseconds
     /// since 1970). In a group: where nothing is committed.
@@ -100,6 +100,14 @@ pub(crate) struct RecordOptions {
     /// Do not say on stderr where partitions end.
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+fn group_name(text: &str) -> Result<String, String> {
+    let longest = usize::try_from(i16::MAX).unwrap_or_default();
+    if text.len() > longest {
+        return Err(format!("has {} bytes, and no request can hold more than {longest}", text.len()));
+    }
+    Ok(text.to_owned())
 }
 
 /// The bytes of a delimiter.

@@ -104,7 +104,13 @@ fn show(found: &Found, lines: &[Line], options: &DescribeOptions) -> anyhow::Res
     }
     output::line(format_args!("  coordinator  node {node}"))?;
     let behind: i64 = lines.iter().filter_map(Line::lag).sum();
-    output::line(format_args!("  lag          {}", output::count(behind, "record")))?;
+    // Where nothing is committed it depends on the consumer's settings how much is left to read.
+    let open = lines.iter().filter(|line| line.end.is_some() && line.committed.is_none()).count();
+    let besides = match open {
+        0 => String::new(),
+        _ => format!(", and {} without a commit", output::count(open, "partition")),
+    };
+    output::line(format_args!("  lag          {}{besides}", output::count(behind, "record")))?;
     if options.state {
         return Ok(());
     }

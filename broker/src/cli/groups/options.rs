@@ -156,9 +156,15 @@ fn moment(text: &str) -> Result<TimestampMs, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let wanted = || "must be a duration as in 90s, 15m, 6h or 7d, or PT6H".to_owned();
     let upper = text.to_uppercase();
-    let plain = upper.strip_prefix("PT").or_else(|| upper.strip_prefix('P')).unwrap_or(&upper);
+    // In ISO 8601 days stand before the T, and an M there is a month, which is of no certain length.
+    let (plain, units) = match (upper.strip_prefix("PT"), upper.strip_prefix('P')) {
+        (Some(time), _) => (time, "SMH"),
+        (None, Some(date)) => (date, "D"),
+        (None, None) => (upper.as_str(), "SMHD"),
+    };
     let (number, unit) = plain.split_at_checked(plain.len().saturating_sub(1)).ok_or_else(wanted)?;
     let seconds = match unit {
+        _ if !units.contains(unit) => return Err(wanted()),
         "S" => 1,
         "M" => 60,
         "H" => 3600,
@@ -191,7 +197,7 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
         }
-        for text in ["", "s", "5", "-5s", "1w", "PT", "99999999999999999999d"] {
+        for text in ["", "s", "5", "-5s", "1w", "PT", "P1M", "P6H", "PT7D", "99999999999999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -30,6 +30,9 @@ pub(super) async fn run(client: &mut Client, options: &ResetOptions, as_json: bo
         Some(file) => read(file)?,
         None => targets(client, options, &before).await?,
     };
+    if let Some(file) = options.where_to.from_file.as_ref().filter(|_| wanted.is_empty()) {
+        bail!("{} names no partition; a line of it is TOPIC,PARTITION,OFFSET", file.display());
+    }
     if wanted.is_empty() {
         bail!("{name} has committed nothing yet; name topics with --topic");
     }

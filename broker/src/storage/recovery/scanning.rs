@@ -180,7 +180,9 @@ impl Recovery<'_> {
 
 /// Whether a header is that of a batch which stands further up in the same segment: stale bytes of the disk.
 fn is_copy(active: &ActiveSegment, header: &BatchHeader) -> Result<bool> {
-    if header.base_offset >= active.next_offset() {
+    // Looked for among the good batches alone: what is bad is judged by whoever asks.
+    let good = active.segment.base_offset..active.next_offset();
+    if active.size() == 0 || !good.contains(&header.base_offset) {
         return Ok(false);
     }
     let earlier = active.segment.locate(header.base_offset)?;

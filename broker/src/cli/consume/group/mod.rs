@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What was printed is committed: every few seconds, before a new generation, and at the end. So nothing is missed, and after
-//! a kill a few seconds' worth may come again. Ctrl-C commits and leaves; another one ends at once.
+//! a kill a few seconds' worth may come again. Ctrl-C commits and leaves; another one ends at once. While nobody takes what is
+//! printed nothing else happens either: for longer than a session lasts, and the group goes on without this member.
 
 mod member;
 
@@ -26,13 +27,13 @@ use super::options::ConsumeOptions;
 use super::settings::ConsumerSettings;
 use super::{LOOK_PAUSE, first_offsets, wait_for_topic};
 use crate::cli::client::{Client, Failure, PATIENCE};
-use crate::cli::{INTERRUPTED, say};
+use crate::cli::say;
 
 /// How often the last commit of a generation is tried while the coordinator is away.
 const LAST_COMMIT_TRIES: u32 = 20;
 
-/// Says whether somebody wants it to end.
-type Stop = watch::Receiver<bool>;
+/// The exit code to end with, once somebody wants it to end.
+type Stop = watch::Receiver<Option<u8>>;
 
 /// Why a member reads no more in its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,8 @@ pub(super) async fn run(
     let coordinator = Client::connect(&options.broker, &settings.client_id).await?;
     let member = Member::new(coordinator, group, &options.topic, settings);
     let clock = client.clock().clone();
-    let mut reader = Reader { client, member, options, settings, group, clock, stop, left: options.records.count };
+    let left = options.records.count;
+    let mut reader = Reader { client, member, options, settings, group, clock, stop, left, is_noted: true };
     let read = reader.read().await;
     // If that fails, the others find out when its session is over.
     let _ = reader.member.leave().await;
@@ -78,6 +80,8 @@ struct Reader<'a> {
     stop: Stop,
     /// How many records are still to be printed; `None` for all.
     left: Option<u64>,
+    /// What was printed in the last generation is committed.
+    is_noted: bool,
 }
 
 impl Reader<'_> {
@@ -89,7 +93,7 @@ impl Reader<'_> {
             let begun = tokio::select! {
                 begun = self.begin(begin) => begun,
                 // Whoever waits, for others or for a topic, has nothing to commit.
-                Ok(_) = stop.wait_for(|stop| *stop) => return Ok(ExitCode::from(INTERRUPTED)),
+                Ok(code) = stop.wait_for(Option::is_some) => return Ok(code_of(*code)),
             };
             let begun = match begun {
                 Ok(begun) => begun,
@@ -101,8 +105,9 @@ impl Reader<'_> {
                 Err(error) => return Err(error),
             };
             match self.turn(begun).await? {
-                Turn::Done => return Ok(ExitCode::SUCCESS),
-                Turn::Stopped => return Ok(ExitCode::from(INTERRUPTED)),
+                Turn::Done if self.is_noted => return Ok(ExitCode::SUCCESS),
+                Turn::Done => return Ok(ExitCode::FAILURE),
+                Turn::Stopped => return Ok(code_of(*self.stop.borrow())),
                 Turn::Over => self.tell("a new generation of the group begins"),
                 Turn::Lost => self.tell("the group goes on without this member, which joins again"),
                 Turn::TopicGone => {
@@ -166,11 +171,11 @@ impl Reader<'_> {
             Follower::new(&mut self.client, self.options, self.settings.clone(), next, self.left).of_these_alone();
         let (mut lived, mut noted) = (clock.instant(), clock.instant());
         let turn = loop {
-            let ended = follower.run(|| *stop.borrow() || clock.elapsed_since(lived) >= heartbeat).await?;
+            let ended = follower.run(|| stop.borrow().is_some() || clock.elapsed_since(lived) >= heartbeat).await?;
             match ended {
                 Ended::Done => break Turn::Done,
                 Ended::TopicGone => break Turn::TopicGone,
-                Ended::Paused if *stop.borrow() => break Turn::Stopped,
+                Ended::Paused if stop.borrow().is_some() => break Turn::Stopped,
                 Ended::Paused => lived = clock.instant(),
             }
             let mut standing = self.member.heartbeat().await;
@@ -194,18 +199,18 @@ impl Reader<'_> {
         self.left = follower.left();
         let next = follower.next();
         if matches!(turn, Turn::Done | Turn::Stopped | Turn::Over) {
-            self.commit_at_last(&mut committed, &next).await;
+            self.is_noted = self.commit_at_last(&mut committed, &next).await;
         }
         Ok(turn)
     }
 
-    /// Commits for the last time in a generation; a coordinator that is away for a moment is waited for.
-    async fn commit_at_last(&mut self, committed: &mut BTreeMap<i32, i64>, next: &BTreeMap<i32, i64>) {
+    /// Commits for the last time in a generation; a coordinator that is away for a moment is waited for. Says whether it could.
+    async fn commit_at_last(&mut self, committed: &mut BTreeMap<i32, i64>, next: &BTreeMap<i32, i64>) -> bool {
         let mut tries = 0;
         let why = loop {
             tries += 1;
             match note(&mut self.member, committed, next.clone()).await {
-                Ok(Standing::Member) => return,
+                Ok(Standing::Member) => return true,
                 Ok(Standing::MustJoin | Standing::Lost) => {
                     break "the group has gone on without this member".to_owned();
                 }
@@ -216,6 +221,7 @@ impl Reader<'_> {
             }
         };
         say(format_args!("% What was read last is not committed and may come again: {why}"));
+        false
     }
 
     fn tell(&self, line: impl Display) {
@@ -223,6 +229,10 @@ impl Reader<'_> {
             say(format_args!("% {line}"));
         }
     }
+}
+
+fn code_of(stop: Option<u8>) -> ExitCode {
+    stop.map_or(ExitCode::SUCCESS, ExitCode::from)
 }
 
 /// What a member begins with in a generation.
