@@ -174,6 +174,11 @@ impl Group {
         self.state
     }
 
+    /// Whether it has no members, will have none, and neither the log nor a commit tells of it.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.members.is_empty() && self.pending.is_empty() && self.written.is_none() && self.offsets.is_empty()
+    }
+
     /// When something is due if nothing happens before.
     pub(super) fn next_deadline_ms(&self) -> Option<TimestampMs> {
         let sessions = self.members.iter().filter_map(|member| member.deadline_ms);

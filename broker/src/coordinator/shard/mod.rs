@@ -148,7 +148,12 @@ impl Shard {
             {
                 next.replies.extend(group.refuse_all(why).replies);
             }
+            let id = record.group().clone();
             self.put(record, now_ms);
+            // A commit may have made the group.
+            if self.groups.get(&id).is_some_and(Group::is_nothing) {
+                self.groups.remove(&id);
+            }
         }
         for (id, former) in written.into_iter().rev() {
             if let Some(group) = self.groups.get_mut(&id) {
