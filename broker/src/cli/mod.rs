@@ -1,7 +1,7 @@
 //! The command line: one file per subcommand.
 //!
 //! Data goes to stdout, talk to stderr. Exit codes: 0 done; 1 failed; 2 usage, settings included; 130 interrupted (a broker:
-//! twice).
+//! twice); 143 `consume --group` after SIGTERM.
 
 mod arguments;
 mod banner;

@@ -22,7 +22,6 @@ pub(super) const APIS: [Api; 41] = [
     api(ApiKey::Fetch, 4, 18),
     api(ApiKey::ListOffsets, 1, 11),
     api(ApiKey::Metadata, 0, 13),
-    // Newer ones name topics by ids, which the message crate cannot read yet.
     api(ApiKey::OffsetCommit, 2, 10),
     api(ApiKey::OffsetFetch, 1, 10),
     api(ApiKey::FindCoordinator, 0, 6),

@@ -110,15 +110,17 @@ impl Shard {
                 (Some(_), None) => false,
                 (None, _) => true,
             };
-        let mut outcomes = Vec::new();
-        loop {
-            let mut outcome = Outcome::default();
-            let is_all = self.tombstones(now_ms, &mut outcome, is_gone);
-            outcomes.push(outcome);
-            if is_all {
-                return outcomes;
+        let (mut outcomes, mut outcome, mut size) = (Vec::new(), Outcome::default(), 0);
+        for record in self.over(usize::MAX, is_gone) {
+            if size >= MOST_AT_ONCE_BYTES {
+                outcomes.push(std::mem::take(&mut outcome));
+                size = 0;
             }
+            size += record.size();
+            self.record(record, now_ms, &mut outcome);
         }
+        outcomes.push(outcome);
+        outcomes
     }
 
     /// Forgets offsets that were kept long enough, and groups of which nothing is left.
@@ -135,10 +137,12 @@ impl Shard {
         let is_left =
             |group: &&Group| group.state() == GroupState::Empty && group.offsets.is_empty() && !group.awaits_somebody();
         let left: Vec<GroupId> = self.groups.values().filter(is_left).map(|group| group.id().clone()).collect();
-        let mut left = left.into_iter();
+        let (mut left, mut size) = (left.into_iter(), outcome.size());
         for group in left.by_ref() {
-            self.record(Record::Group { group, metadata: None }, now_ms, outcome);
-            if outcome.size() >= MOST_AT_ONCE_BYTES {
+            let record = Record::Group { group, metadata: None };
+            size += record.size();
+            self.record(record, now_ms, outcome);
+            if size >= MOST_AT_ONCE_BYTES {
                 break;
             }
         }
@@ -164,20 +168,29 @@ impl Shard {
         outcome: &mut Outcome,
         is_over: impl Fn(&Group, &TopicName, &CommittedOffset) -> bool,
     ) -> bool {
-        let (mut records, mut size) = (Vec::new(), outcome.size());
-        'all: for group in self.groups.values() {
-            let over = group.offsets.iter().filter(|(topic, _, committed)| is_over(group, topic, committed));
-            for (topic, partition, _) in over {
-                if size >= MOST_AT_ONCE_BYTES {
-                    break 'all;
+        let room_bytes = MOST_AT_ONCE_BYTES.saturating_sub(outcome.size());
+        let records = self.over(room_bytes, is_over);
+        let size: usize = records.iter().map(Record::size).sum();
+        records.into_iter().for_each(|record| self.record(record, now_ms, outcome));
+        size < room_bytes
+    }
+
+    /// The records that take away commits, until they have so many bytes.
+    fn over(&self, limit_bytes: usize, is_over: impl Fn(&Group, &TopicName, &CommittedOffset) -> bool) -> Vec<Record> {
+        let (mut records, mut size) = (Vec::new(), 0);
+        for group in self.groups.values() {
+            for (topic, partition, committed) in group.offsets.iter() {
+                if size >= limit_bytes {
+                    return records;
                 }
-                let record = gone(group.id(), topic, partition);
-                size += record.size();
-                records.push(record);
+                if is_over(group, topic, committed) {
+                    let record = gone(group.id(), topic, partition);
+                    size += record.size();
+                    records.push(record);
+                }
             }
         }
-        records.into_iter().for_each(|record| self.record(record, now_ms, outcome));
-        size < MOST_AT_ONCE_BYTES
+        records
     }
 }
 
