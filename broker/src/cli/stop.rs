@@ -42,9 +42,16 @@ pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
 async fn released(folder: &Path, clock: &Clock) {
     let disk = Disk::default();
     let lock = folder.join(LOCK_FILE);
-    let is_held = || match disk.exists(&lock) {
-        true => matches!(disk.try_lock_existing(&lock), Ok(None)),
-        false => disk.exists(folder),
+    let is_held = || {
+        if disk.exists(&lock) {
+            match disk.try_lock_existing(&lock) {
+                Ok(free) => return free.is_none(),
+                // Unless it went just now, nobody can hold what cannot be locked.
+                Err(_) if disk.exists(&lock) => return false,
+                Err(_) => {}
+            }
+        }
+        disk.exists(folder)
     };
     while is_held() {
         clock.sleep(LOOK_AGAIN).await;
