@@ -36,11 +36,9 @@ pub fn rust_files(folder: &str) -> Vec<PathBuf> {
     files_with_suffix(folder, ".rs")
 }
 
-/// The Rust files of the broker and of the tests.
+/// The Rust files of the broker, of the clients and of the tests.
 pub fn all_rust_files() -> Vec<PathBuf> {
-    let mut files = rust_files("broker");
-    files.extend(rust_files("tests"));
-    files
+    ["broker", "clients", "tests"].into_iter().flat_map(rust_files).collect()
 }
 
 /// The modules directly in a folder.

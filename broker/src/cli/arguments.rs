@@ -10,6 +10,7 @@ use cutaway::storage::disk::Disk;
 
 use super::completions::CompletionsOptions;
 use super::consume::ConsumeArguments;
+use super::events::{self, EventsOptions};
 use super::explain::ConfigOptions;
 use super::groups::GroupsOptions;
 use super::produce::ProduceArguments;
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     Produce(Box<ProduceArguments>),
     /// Print the records of a topic, from the beginning, and wait for more.
     Consume(Box<ConsumeArguments>),
+    /// Serve Wikipedia's and Bluesky's event streams, made up on this machine, for programs that read the real ones.
+    #[command(after_long_help = events::EXAMPLES)]
+    Events(Box<EventsOptions>),
     /// Explain settings: what they do, what they take, where they are set.
     Config(ConfigOptions),
     /// Print what lets a shell complete commands and options.

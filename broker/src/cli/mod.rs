@@ -12,6 +12,7 @@ mod consume;
 mod control;
 mod detach;
 mod escapes;
+mod events;
 mod explain;
 mod foreign;
 mod groups;
@@ -72,6 +73,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Groups(options)) => groups::run(options),
         Some(Command::Produce(options)) => produce::run(options.into_options()),
         Some(Command::Consume(options)) => consume::run(options.into_options()),
+        Some(Command::Events(options)) => events::run(&options),
         Some(Command::Config(options)) => explain::run(&options),
         Some(Command::Completions(options)) => completions::run(&options),
     };
