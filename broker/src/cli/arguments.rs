@@ -10,6 +10,7 @@ use cutaway::storage::disk::Disk;
 
 use super::completions::CompletionsOptions;
 use super::consume::ConsumeArguments;
+use super::demo::{self, DemoOptions};
 use super::events::{self, EventsOptions};
 use super::explain::ConfigOptions;
 use super::groups::GroupsOptions;
@@ -75,6 +76,9 @@ pub(crate) enum Command {
     Produce(Box<ProduceArguments>),
     /// Print the records of a topic, from the beginning, and wait for more.
     Consume(Box<ConsumeArguments>),
+    /// Stream Wikipedia's edits or Bluesky's posts through a broker, and see that none is lost.
+    #[command(after_long_help = demo::EXAMPLES)]
+    Demo(Box<DemoOptions>),
     /// Serve Wikipedia's and Bluesky's event streams, made up on this machine, for programs that read the real ones.
     #[command(after_long_help = events::EXAMPLES)]
     Events(Box<EventsOptions>),

@@ -10,6 +10,7 @@ mod completions;
 mod confirm;
 mod consume;
 mod control;
+mod demo;
 mod detach;
 mod escapes;
 mod events;
@@ -73,6 +74,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Groups(options)) => groups::run(options),
         Some(Command::Produce(options)) => produce::run(options.into_options()),
         Some(Command::Consume(options)) => consume::run(options.into_options()),
+        Some(Command::Demo(options)) => demo::run(&options),
         Some(Command::Events(options)) => events::run(&options),
         Some(Command::Config(options)) => explain::run(&options),
         Some(Command::Completions(options)) => completions::run(&options),

@@ -26,7 +26,7 @@ pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
             bail!("no broker is running on {shown}");
         }
         tokio::select! {
-            () = released(&folder, &clock) => Ok(()),
+            () = wait_until_released(&folder, &clock) => Ok(()),
             () = clock.sleep(Duration::from_millis(STOP_TIMEOUT_MS)) => {
                 bail!("the broker on {shown} was asked to stop, but it still holds its folder")
             }
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &FolderOptions) -> anyhow::Result<ExitCode> {
 
 /// Waits until nobody holds the folder, or there is no folder any more (`--temp`): of one that is being removed the lock
 /// may go first.
-async fn released(folder: &Path, clock: &Clock) {
+pub(crate) async fn wait_until_released(folder: &Path, clock: &Clock) {
     let disk = Disk::default();
     let lock = folder.join(LOCK_FILE);
     let is_held = || {

@@ -14,6 +14,8 @@ pub(crate) struct Ledger {
     again: u64,
     /// How much was sent that is no event.
     malformed: u64,
+    /// Of the events before this number, what was wanted has been sent.
+    reached: u64,
 }
 
 impl Ledger {
@@ -29,6 +31,16 @@ impl Ledger {
     /// Writes down that something was sent that is no event.
     pub(crate) fn enter_malformed(&mut self) {
         self.malformed += 1;
+    }
+
+    /// Writes down how far somebody has come.
+    pub(crate) fn reach(&mut self, number: u64) {
+        self.reached = self.reached.max(number);
+    }
+
+    /// How far somebody has come.
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
     }
 
     /// How many distinct events of each sort were sent.

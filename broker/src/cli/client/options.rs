@@ -23,11 +23,20 @@ impl BrokerOptions {
         self.broker.is_some()
     }
 
+    /// A broker at an address, whatever the environment says.
+    pub(crate) fn at(address: String) -> BrokerOptions {
+        BrokerOptions { broker: Some(address) }
+    }
+
+    /// What the command line names, or the environment.
+    pub(crate) fn named(&self) -> Option<String> {
+        let of_environment = || std::env::var("KAFKA_BROKER").ok().filter(|value| !value.trim().is_empty());
+        self.broker.clone().or_else(of_environment)
+    }
+
     /// The addresses to try, in order.
     pub(super) fn addresses(&self) -> Vec<String> {
-        let of_environment = || std::env::var("KAFKA_BROKER").ok().filter(|value| !value.trim().is_empty());
-        let named = self.broker.clone().or_else(of_environment).unwrap_or_else(|| "127.0.0.1".into());
-        named.split(',').map(with_port).collect()
+        self.named().unwrap_or_else(|| "127.0.0.1".into()).split(',').map(with_port).collect()
     }
 }
 

@@ -79,6 +79,11 @@ impl Simulator {
         self.world.oracle()
     }
 
+    /// From now on nothing more happens; what has happened is still sent.
+    pub fn finish(&self) {
+        self.world.pace.stop();
+    }
+
     /// What happens from now on, in sentences: who comes, who goes, who is refused. Who reads slowly misses the oldest.
     pub fn notes(&self) -> broadcast::Receiver<String> {
         self.world.notes.subscribe()

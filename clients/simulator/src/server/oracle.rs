@@ -11,6 +11,8 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::world::{Connections, Service, World};
+use crate::ledger::Ledger;
+use crate::timeline::Timeline;
 use crate::wikipedia::Kind;
 
 /// What was sent. Each event counts once, however often it was sent.
@@ -71,6 +73,8 @@ pub struct StreamSent {
     pub again: u64,
     /// How much was sent that is no event.
     pub malformed: u64,
+    /// Whether all was sent that there will be.
+    pub complete: bool,
 }
 
 impl World {
@@ -85,36 +89,47 @@ impl World {
     }
 
     fn wikipedia_sent(&self) -> WikipediaSent {
-        let (mut types, again, malformed, last) = self.with_wikipedia(|ledger| {
-            let last = ledger.stretches().last().map_or(0, |stretch| stretch.end);
-            (ledger.sorts().clone(), ledger.again(), ledger.malformed(), last)
-        });
+        let ledger = self.with_wikipedia(|ledger| ledger.clone());
+        let mut types = ledger.sorts().clone();
         let canaries = types.remove(Kind::Canary.name()).unwrap_or_default();
-        let (live, goes_on) = self.live(self.wikipedia.timeline());
         WikipediaSent {
             events: types.values().sum(),
             types,
             canaries,
-            again,
-            malformed,
-            complete: !goes_on && last == live,
+            again: ledger.again(),
+            malformed: ledger.malformed(),
+            complete: self.is_complete(self.wikipedia.timeline(), &ledger),
             connections: self.connections(Service::Wikipedia),
         }
     }
 
     fn bluesky_sent(&self) -> BlueskySent {
         let stream = |wanted: String| {
-            let (mut operations, again, malformed) =
-                self.with_bluesky(&wanted, |ledger| (ledger.sorts().clone(), ledger.again(), ledger.malformed()));
-            let identity = operations.remove("identity").unwrap_or_default();
-            let account = operations.remove("account").unwrap_or_default();
-            operations.remove("sync");
-            StreamSent { wanted, events: operations.values().sum(), operations, identity, account, again, malformed }
+            let ledger = self.with_bluesky(&wanted, |ledger| ledger.clone());
+            let mut operations = ledger.sorts().clone();
+            let mut take = |name| operations.remove(name).unwrap_or_default();
+            let (identity, account, _) = (take("identity"), take("account"), take("sync"));
+            StreamSent {
+                wanted,
+                events: operations.values().sum(),
+                operations,
+                identity,
+                account,
+                again: ledger.again(),
+                malformed: ledger.malformed(),
+                complete: self.is_complete(self.bluesky.timeline(), &ledger),
+            }
         };
         BlueskySent {
             streams: self.wanted().into_iter().map(stream).collect(),
             connections: self.connections(Service::Bluesky),
         }
+    }
+
+    /// Whether everything that there will be is sent.
+    fn is_complete(&self, timeline: &Timeline, ledger: &Ledger) -> bool {
+        let (live, goes_on) = self.live(timeline);
+        !goes_on && ledger.reached() >= live
     }
 }
 

@@ -9,12 +9,14 @@ pub(crate) struct Pace {
     from_us: u64,
     speed: f64,
     began: OnceLock<Instant>,
+    /// The simulation's time does not go beyond this.
+    end_us: OnceLock<u64>,
 }
 
 impl Pace {
     /// A clock that stands still at `from_us` until it is started.
     pub(crate) fn new(from_us: u64, speed: f64) -> Pace {
-        Pace { from_us, speed, began: OnceLock::new() }
+        Pace { from_us, speed, began: OnceLock::new(), end_us: OnceLock::new() }
     }
 
     /// Starts the clock, if it does not run yet.
@@ -22,8 +24,22 @@ impl Pace {
         self.began.get_or_init(Instant::now);
     }
 
+    /// Stops the clock for good.
+    pub(crate) fn stop(&self) {
+        self.end_us.get_or_init(|| self.running_us());
+    }
+
+    /// Whether the clock was stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.end_us.get().is_some()
+    }
+
     /// The simulation's time, in microseconds since 1970.
     pub(crate) fn now_us(&self) -> u64 {
+        self.end_us.get().copied().unwrap_or_else(|| self.running_us())
+    }
+
+    fn running_us(&self) -> u64 {
         let elapsed = self.began.get().map_or(Duration::ZERO, Instant::elapsed);
         self.from_us + (elapsed.as_secs_f64() * self.speed * 1e6) as u64
     }
@@ -54,5 +70,9 @@ mod tests {
         std::thread::sleep(Duration::from_millis(5));
         assert!(pace.now_us() >= 1_050_000);
         assert!(pace.since(1_000_000) >= Duration::from_millis(5));
+        pace.stop();
+        let end_us = pace.now_us();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(pace.is_stopped() && pace.now_us() == end_us);
     }
 }

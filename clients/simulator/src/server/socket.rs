@@ -188,6 +188,7 @@ impl Subscription {
         self.socket.flush().await?;
         let (world, entered) = (&self.world, &mut self.entered);
         world.with_bluesky(&self.wanted, |ledger| {
+            ledger.reach(self.next);
             for number in entered.drain(..) {
                 let act = world.bluesky.act(number);
                 ledger.enter(number, act.commit().map_or(act.kind(), |(_, operation)| operation));

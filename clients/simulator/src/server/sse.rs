@@ -213,6 +213,8 @@ impl Delivery {
         }
         let world = &self.world;
         world.with_wikipedia(|ledger| {
+            let [first, second] = self.positions.next;
+            ledger.reach(first.min(second));
             self.entered.drain(..).for_each(|number| ledger.enter(number, world.wikipedia.kind(number).name()));
         });
         Ok(())

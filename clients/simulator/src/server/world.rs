@@ -96,7 +96,7 @@ impl World {
         let end = self.settings.events.map(|events| timeline.count_before(self.settings.from_us) + events);
         match end {
             Some(end) if happened >= end => (end, false),
-            _ => (happened, true),
+            _ => (happened, !self.pace.is_stopped()),
         }
     }
 

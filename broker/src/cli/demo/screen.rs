@@ -1,0 +1,185 @@
+//! The screen of a demo: a few lines that are written again in their places, and the keys.
+
+use std::io::{IsTerminal, Read, Write, stdin, stdout};
+use std::time::Duration;
+
+use event_simulator::Settings;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use tokio::sync::mpsc;
+
+use super::offsets::Offsets;
+use super::options::Service;
+use super::show::Figures;
+use crate::cli::output;
+
+/// How many sentences the screen has room for.
+const NOTES: usize = 5;
+
+/// What a key asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    /// Kill the broker.
+    Kill,
+    /// End the demo.
+    Quit,
+}
+
+/// What is on the screen.
+pub(super) struct View<'a> {
+    pub(super) service: Service,
+    pub(super) settings: &'a Settings,
+    pub(super) elapsed: Duration,
+    pub(super) figures: &'a Figures<'a>,
+}
+
+/// The lines of a screen that were written last.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    height: usize,
+}
+
+impl Screen {
+    /// Writes the lines over those that were written last.
+    pub(super) fn show(&mut self, view: &View<'_>) -> anyhow::Result<()> {
+        let width = tcgetwinsize(stdout()).map_or(80, |size| usize::from(size.ws_col)).max(20);
+        let lines = view.lines();
+        let mut text = String::new();
+        if self.height > 0 {
+            text.push_str(&format!("\x1b[{}A", self.height));
+        }
+        for line in &lines {
+            // A line that is broken by the terminal would take two places.
+            let shown: String = line.chars().take(width - 1).collect();
+            text.push_str(&format!("{shown}\x1b[K\r\n"));
+        }
+        text.push_str("\x1b[J");
+        self.height = lines.len();
+        let mut out = stdout().lock();
+        output::written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    }
+}
+
+impl View<'_> {
+    /// The lines, as plain text.
+    fn lines(&self) -> Vec<String> {
+        let View { service, figures, .. } = self;
+        let Figures { broker, source, ledger, producer, consumer, offsets, .. } = figures;
+        let (name, seconds) = (service.name(), self.elapsed.as_secs());
+        let rate = match service {
+            Service::Wikipedia => self.settings.wikipedia_rate(),
+            Service::Bluesky => self.settings.bluesky_rate(),
+        };
+        let store = match consumer.store.as_str() {
+            "redis" => "counts in Redis",
+            "memory" => "counts in memory: no Redis answers",
+            _ => "starts",
+        };
+        let topic = match offsets {
+            Some(Offsets { end, lag, .. }) => format!("{}   offset {end}   lag {lag}", service.topic()),
+            None => format!("{}   the broker does not answer", service.topic()),
+        };
+        let mut lines = vec![
+            format!(
+                "cutaway demo: {name} through the broker at {}   {:02}:{:02}",
+                broker.address(),
+                seconds / 60,
+                seconds % 60
+            ),
+            format!("  simulator     http://{source}   {rate} events/s"),
+            format!(
+                "  producer      {:.0} events/s   {} on their way   {}",
+                producer.rate,
+                producer.in_flight,
+                output::count(producer.connections, "connection")
+            ),
+            format!("  topic         {topic}"),
+            format!("  consumer      {:.0} records/s   {store}", consumer.rate),
+            String::new(),
+            "  LEDGER".to_owned(),
+        ];
+        let aside = |what: &str, count: u64| if count == 0 { String::new() } else { format!("   {count} {what}") };
+        let types = consumer.types.iter().map(|(name, count)| format!("   {name} {count}")).collect::<String>();
+        lines.extend([
+            format!(
+                "  sent          {:>9}{}",
+                ledger.sent,
+                aside("sent again after a cut, and dropped", producer.duplicates)
+            ),
+            format!("  acknowledged  {:>9}{}", ledger.acknowledged, aside("refused", ledger.refused)),
+            format!(
+                "  stored        {:>9}{}",
+                ledger.stored,
+                aside("were there before, not read yet", ledger.left_over)
+            ),
+            format!("  read          {:>9}{}", ledger.read, aside("read again", ledger.read_again)),
+            format!("  counted       {:>9}{types}", ledger.counted),
+            String::new(),
+        ]);
+        let notes = figures.notes.last(NOTES);
+        lines.extend(notes.iter().map(|note| format!("  {note}")));
+        lines.extend((notes.len()..NOTES).map(|_| String::new()));
+        lines.push(
+            if broker.is_out_of_reach().is_none() {
+                "  k kills the broker and starts it again   q ends"
+            } else {
+                "  q ends"
+            }
+            .to_owned(),
+        );
+        lines
+    }
+}
+
+/// The terminal's keys, one by one and without an echo, until this is dropped.
+pub(super) struct Keys {
+    before: Option<Termios>,
+    keys: mpsc::Receiver<Key>,
+}
+
+impl Keys {
+    /// Listens, if there is a terminal.
+    pub(super) fn listen() -> Keys {
+        let (tell, keys) = mpsc::channel(8);
+        let before = stdin().is_terminal().then(|| tcgetattr(stdin()).ok()).flatten();
+        if let Some(before) = &before {
+            let mut one_by_one = before.clone();
+            one_by_one.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+            // If the terminal does not, keys count with the next Enter.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, &one_by_one);
+            // A thread of its own waits: nothing can call a read of a terminal back.
+            std::thread::spawn(move || hear(&tell));
+        }
+        Keys { before, keys }
+    }
+
+    /// The next key that asks for something.
+    pub(super) async fn next(&mut self) -> Key {
+        match self.keys.recv().await {
+            Some(key) => key,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn hear(tell: &mpsc::Sender<Key>) {
+    let mut byte = [0];
+    while stdin().lock().read_exact(&mut byte).is_ok() {
+        let key = match byte[0] {
+            b'k' | b'K' => Key::Kill,
+            b'q' | b'Q' => Key::Quit,
+            _ => continue,
+        };
+        if tell.blocking_send(key).is_err() {
+            return;
+        }
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(stdin(), OptionalActions::Now, before);
+        }
+    }
+}
