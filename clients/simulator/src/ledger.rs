@@ -1,6 +1,6 @@
 //! What was sent: which events, each counted once, and how many of each sort.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The events that were sent to anybody, by their numbers.
@@ -12,8 +12,8 @@ pub(crate) struct Ledger {
     sorts: BTreeMap<&'static str, u64>,
     /// How often an event was sent that had been sent before.
     again: u64,
-    /// How much was sent that is no event.
-    malformed: u64,
+    /// Before which events something was sent that is none.
+    malformed: BTreeSet<u64>,
     /// Of the events before this number, what was wanted has been sent.
     reached: u64,
 }
@@ -28,9 +28,10 @@ impl Ledger {
         }
     }
 
-    /// Writes down that something was sent that is no event.
-    pub(crate) fn enter_malformed(&mut self) {
-        self.malformed += 1;
+    /// Writes down that something is sent before an event that is none; false if it was before. So it comes once: a client
+    /// whose connection ends with it gets over it.
+    pub(crate) fn enter_malformed(&mut self, number: u64) -> bool {
+        self.malformed.insert(number)
     }
 
     /// Writes down how far somebody has come.
@@ -55,7 +56,7 @@ impl Ledger {
 
     /// How much was sent that is no event.
     pub(crate) fn malformed(&self) -> u64 {
-        self.malformed
+        self.malformed.len() as u64
     }
 
     /// The stretches of numbers in which events were sent.

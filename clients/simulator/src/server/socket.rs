@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::task::yield_now;
 use tokio::time::{Duration, Instant, interval_at, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -15,7 +16,6 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use super::faults;
 use super::world::{Served, Service, World};
 use crate::bluesky::{Filter, Offence, Update, Version};
-use crate::ledger::Ledger;
 
 /// How often the service looks whether a client is there.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -26,6 +26,11 @@ const LOOKED_AT_A_TIME: u64 = 20_000;
 
 /// Events that come quickly after each other go together.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+
+/// Waits; without a pause it lets others go first, which a sleep of nothing would do for a millisecond.
+async fn pass(pause: Duration) {
+    if pause.is_zero() { yield_now().await } else { sleep(pause).await }
+}
 
 /// How a subscription ends.
 enum End {
@@ -135,7 +140,7 @@ impl Subscription {
                         return End::Gone;
                     }
                 }
-                () = sleep(pause) => {}
+                () = pass(pause) => {}
             }
         }
     }
@@ -200,7 +205,9 @@ impl Subscription {
     async fn send_malformed(&mut self, number: u64) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         let permille = self.world.settings.faults.malformed_permille;
         let Some(malformed) = faults::malformed(self.world.settings.seed, number, permille) else { return Ok(()) };
-        self.world.with_bluesky(&self.wanted, Ledger::enter_malformed);
+        if !self.world.with_bluesky(&self.wanted, |ledger| ledger.enter_malformed(number)) {
+            return Ok(());
+        }
         self.socket.feed(Message::Frame(Frame::message(malformed, OpCode::Data(Data::Text), true))).await
     }
 

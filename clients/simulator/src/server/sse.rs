@@ -16,7 +16,6 @@ use tokio::time::{Duration, timeout};
 use super::faults;
 use super::refusals;
 use super::world::{Served, Service, World};
-use crate::ledger::Ledger;
 use crate::settings::{Faults, Settings};
 use crate::wikipedia::{Positions, Topic, Unusable, Wanted};
 
@@ -178,9 +177,10 @@ impl Delivery {
 
     fn add(&mut self, number: u64) {
         let Settings { seed, faults: Faults { malformed_permille, .. }, .. } = self.world.settings;
-        if let Some(malformed) = faults::malformed(seed, number, malformed_permille) {
+        if let Some(malformed) = faults::malformed(seed, number, malformed_permille)
+            && self.world.with_wikipedia(|ledger| ledger.enter_malformed(number))
+        {
             self.frame(None, &malformed);
-            self.world.with_wikipedia(Ledger::enter_malformed);
         }
         let event = self.world.wikipedia.event(number);
         let id = self.world.wikipedia.deliver(number, &mut self.positions);
