@@ -13,7 +13,7 @@ use crate::options::BrokerOptions;
 use crate::source::Backoff;
 
 /// How long an answer may take before the question is asked again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a producer has to know about its topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +71,8 @@ async fn ask_for(admin: &AdminClient<Quiet>, name: &str, partitions: i32) -> any
             None | Some(Ok(_)) => return Ok(true),
             Some(Err((_, code))) => code,
         },
-        Err(error) => match error.rdkafka_error_code() {
-            Some(code) => code,
-            None => anyhow::bail!("cannot create the topic {name}: {error}"),
-        },
+        Err(KafkaError::AdminOp(code)) => code,
+        Err(error) => anyhow::bail!("cannot create the topic {name}: {error}"),
     };
     match code {
         RDKafkaErrorCode::TopicAlreadyExists => Ok(true),

@@ -116,14 +116,16 @@ impl Run {
         every_second.tick().await;
         loop {
             let has_room = self.take_waiting()?;
-            if self.is_done() {
+            let is_done = self.is_done();
+            // What was asked for is done when the broker has all of it, however long that takes.
+            if is_done && self.sender.ledger().in_flight() == 0 {
                 return Ok(());
             }
             tokio::select! {
                 () = stop.asked() => return Ok(()),
                 _ = every_second.tick() => self.each_second()?,
-                () = tokio::time::sleep(FULL_PAUSE), if !has_room => {}
-                batch = source.next(), if has_room => self.waiting = batch?.into_iter(),
+                () = tokio::time::sleep(FULL_PAUSE), if is_done || !has_room => {}
+                batch = source.next(), if has_room && !is_done => self.waiting = batch?.into_iter(),
             }
         }
     }

@@ -11,6 +11,8 @@ use cutaway_tests::patience;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::locked;
+
 /// What has not ended by then is killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -65,13 +67,13 @@ impl Program {
 
     /// Waits until it said that on stderr.
     pub(crate) fn says(&self, words: &str) -> anyhow::Result<()> {
-        patience::until(words, || Ok(self.stderr.lock().unwrap().contains(words)))
+        patience::until(words, || Ok(locked(&self.stderr).contains(words)))
     }
 
     /// Waits until the newest JSON line fits.
     pub(crate) fn reports(&self, what: &str, fits: impl Fn(&Value) -> bool) -> anyhow::Result<()> {
         patience::until(what, || {
-            let stdout = self.stdout.lock().unwrap();
+            let stdout = locked(&self.stdout);
             let newest = stdout.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
             Ok(newest.is_some_and(|line| fits(&line)))
         })
@@ -89,14 +91,14 @@ impl Program {
                 break status;
             }
             if begun.elapsed() > PATIENCE {
-                bail!("it does not end; it said: {}", self.stderr.lock().unwrap());
+                bail!("it does not end; it said: {}", locked(&self.stderr));
             }
             thread::park_timeout(Duration::from_millis(5));
         };
         for reader in self.readers.drain(..) {
             let _ = reader.join();
         }
-        let (stderr, stdout) = (self.stderr.lock().unwrap().clone(), self.stdout.lock().unwrap().clone());
+        let (stderr, stdout) = (locked(&self.stderr).clone(), locked(&self.stdout).clone());
         Ok(Ended { status, stderr, stdout })
     }
 }
@@ -133,7 +135,7 @@ fn collect(stream: impl Read + Send + 'static, text: &Arc<Mutex<String>>) -> thr
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
         while matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
-            text.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            locked(&text).push_str(&String::from_utf8_lossy(&line));
             line.clear();
         }
     })

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use super::locked;
+
 /// What happens on one connection, after the request was read.
-pub(crate) type Step = Box<dyn Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send>;
+pub(crate) type Step = Box<dyn Fn(&str, &mut TcpStream) -> std::io::Result<()> + Send + Sync>;
 
 /// A service on a free port.
 pub(crate) struct Service {
@@ -30,7 +32,7 @@ impl Service {
 
     /// The heads of the requests so far.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        locked(&self.requests).clone()
     }
 
     /// A header of a request, by its number and lower-case name.
@@ -47,15 +49,15 @@ fn serve(listener: TcpListener, steps: Vec<Step>) -> Arc<Mutex<Vec<String>>> {
     let requests = Arc::new(Mutex::new(Vec::new()));
     let seen = requests.clone();
     thread::spawn(move || {
-        let steps: Vec<_> = steps.into_iter().map(|step| Arc::new(Mutex::new(step))).collect();
+        let steps: Vec<_> = steps.into_iter().map(Arc::new).collect();
         for (number, stream) in listener.incoming().enumerate() {
             let Ok(mut stream) = stream else { return };
             let step = steps[number.min(steps.len() - 1)].clone();
             let seen = seen.clone();
             thread::spawn(move || {
                 let head = read_head(&mut stream);
-                seen.lock().unwrap().push(head.clone());
-                let _ = step.lock().unwrap()(&head, &mut stream);
+                locked(&seen).push(head.clone());
+                let _ = step(&head, &mut stream);
             });
         }
     });
