@@ -15,6 +15,7 @@ mod report;
 mod store;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Stdout, Write, stdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -303,33 +304,48 @@ impl Run {
     }
 
     /// Commits, leaves the group, and lists the counters.
-    async fn end(mut self) -> anyhow::Result<()> {
-        let unwritten = self.progress.batch.counts.total();
+    async fn end(self) -> anyhow::Result<()> {
+        let Run { consumer, topic, progress, report, mut store, options, .. } = self;
+        let unwritten = progress.batch.counts.total();
         if unwritten > 0 {
             let what = counted(unwritten, "record");
             say(format_args!("% {what} could not be counted; the next run reads them again"));
         }
-        let next = self.progress.next();
-        let lag = self.consumer.context().lag(&next);
-        let consumer = self.consumer;
-        // Both wait for the broker, which may be gone.
-        let leaving = tokio::task::spawn_blocking(move || {
-            let committed = consumer.commit_consumer_state(CommitMode::Sync);
-            drop(consumer);
-            committed
-        });
-        match tokio::time::timeout(COMMIT_PATIENCE, leaving).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
-            Ok(Ok(Err(error))) => {
-                say(format_args!("% the last offsets were not committed ({error}); some records are read again"));
-            }
-            _ => say("% the broker did not take the last offsets in time; some records are read again"),
-        }
-        self.report.summary(&self.progress, lag, self.store.name())?;
-        if !self.options.ending.json {
-            self.store.list(&self.progress.written).await?;
+        let lag = leave(consumer, topic, progress.next()).await;
+        report.summary(&progress, lag, store.name())?;
+        if !options.ending.json {
+            store.list(&progress.written).await?;
         }
         Ok(())
+    }
+}
+
+/// Commits and leaves the group; how many records are left, as far as can be known.
+async fn leave(consumer: Arc<StreamConsumer<Watch>>, topic: String, next: BTreeMap<i32, i64>) -> Option<i64> {
+    let known = consumer.context().lag(&next);
+    // All of these wait for the broker, which may be gone.
+    let leaving = tokio::task::spawn_blocking(move || {
+        let ends = next.iter().map(|(partition, next)| {
+            let (_, end) = consumer.fetch_watermarks(&topic, *partition, POLL_PATIENCE).ok()?;
+            Some((end - next).max(0))
+        });
+        let lag = ends.sum::<Option<i64>>().filter(|_| !next.is_empty());
+        (consumer.commit_consumer_state(CommitMode::Sync), lag)
+        // The consumer is dropped here: it leaves the group.
+    });
+    match tokio::time::timeout(COMMIT_PATIENCE, leaving).await {
+        Ok(Ok((committed, lag))) => {
+            let nothing_to_commit = Some(RDKafkaErrorCode::NoOffset);
+            if let Err(error) = committed
+                && error.rdkafka_error_code() != nothing_to_commit
+            {
+                say(format_args!("% the last offsets were not committed ({error}); some records are read again"));
+            }
+            lag.or(known)
+        }
+        _ => {
+            say("% the broker did not take the last offsets in time; some records are read again");
+            known
+        }
     }
 }

@@ -91,7 +91,11 @@ impl Follower {
                     if self.out.send(vec![Item::Malformed(malformed)]).await.is_err() {
                         return anyhow::anyhow!("nobody reads the events any more");
                     }
-                    self.wait_out("an event ended the connection; stepping over it", None).await;
+                    self.wait_out(
+                        "an event ended the connection; stepping over it, and over any of the same moment",
+                        None,
+                    )
+                    .await;
                 }
             }
         }
