@@ -39,8 +39,12 @@ pub(super) struct Follower {
     limits: (Duration, u64),
     /// Belongs to the newest event that was handed on.
     token: Option<Box<str>>,
-    /// How far beyond the newest event to resume, to get over one that ends the connection; usually 0.
-    step_us: i64,
+    /// The token is of an earlier run.
+    is_earlier: bool,
+    /// How often in a row the connection was ended by what came after that event.
+    poisons: u32,
+    /// What was said last about why there are no events.
+    said: String,
     backoff: Backoff,
     /// Since when there are no events.
     outage: Option<Instant>,
@@ -61,8 +65,10 @@ impl Follower {
             client: stream::client(address)?,
             address: address.clone(),
             limits: (options.stall, options.max_event_bytes),
+            is_earlier: token.is_some(),
             token,
-            step_us: 0,
+            poisons: 0,
+            said: String::new(),
             backoff: Backoff::default(),
             outage: None,
             out,
@@ -87,15 +93,11 @@ impl Follower {
                 }
                 Trouble::Passing { sentence, wait } => self.wait_out(&sentence, wait).await,
                 Trouble::Poison(malformed) => {
-                    self.step_us = (self.step_us * 2).max(FIRST_STEP_US);
+                    self.poisons += 1;
                     if self.out.send(vec![Item::Malformed(malformed)]).await.is_err() {
                         return anyhow::anyhow!("nobody reads the events any more");
                     }
-                    self.wait_out(
-                        "an event ended the connection; stepping over it, and over any of the same moment",
-                        None,
-                    )
-                    .await;
+                    self.wait_out("an event that cannot be read ended the connection", None).await;
                 }
             }
         }
@@ -103,9 +105,13 @@ impl Follower {
 
     async fn connect(&self) -> Result<Connection, Trouble> {
         let token = self.token.as_deref();
-        let token = token.map(|token| match self.step_us {
-            0 => self.service.resume_token(token),
-            step_us => rewind::cursor(token, step_us),
+        let token = token.map(|token| match (self.service, self.poisons) {
+            (Service::Wikipedia, _) => rewind::sse_id(token),
+            (Service::Bluesky, _) if self.is_earlier => rewind::earlier_cursor(token),
+            // The service begins with the event of that time, which is known by then.
+            (Service::Bluesky, 0 | 1) => rewind::cursor(token, 0),
+            // What came again after the last attempt is in the way, and so may be others of the same moment.
+            (Service::Bluesky, poisons) => rewind::cursor(token, FIRST_STEP_US << (poisons - 2).min(20)),
         });
         let token = token.as_deref();
         match self.service {
@@ -145,7 +151,10 @@ impl Follower {
 
     /// An event arrived: whatever was wrong is over.
     fn arrived(&mut self, token: Option<&str>) {
-        self.step_us = 0;
+        self.is_earlier = false;
+        if token != self.token.as_deref() {
+            self.poisons = 0;
+        }
         self.backoff.reset();
         if let Some(since) = self.outage.take() {
             let lasted = since.elapsed().as_secs_f32();
@@ -156,12 +165,13 @@ impl Follower {
         }
     }
 
-    /// Says once what is wrong, and waits.
+    /// Says what is wrong, unless that was said last, and waits.
     async fn wait_out(&mut self, sentence: &str, asked: Option<Duration>) {
-        if self.outage.is_none() {
+        if self.outage.is_none() || self.said != sentence {
             let after = if self.token.is_some() { " after the last event" } else { "" };
             say(format_args!("% {sentence}; connecting again{after}"));
-            self.outage = Some(Instant::now());
+            sentence.clone_into(&mut self.said);
+            self.outage.get_or_insert_with(Instant::now);
         }
         let pause = self.backoff.pause();
         tokio::time::sleep(asked.map_or(pause, |asked| asked.max(pause))).await;

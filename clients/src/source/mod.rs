@@ -24,7 +24,6 @@ pub use backoff::Backoff;
 
 use crate::event::{Event, Malformed};
 use crate::options::SourceOptions;
-use crate::resume::rewind;
 
 /// How many batches wait for the program.
 const QUEUED_BATCHES: usize = 4;
@@ -53,14 +52,6 @@ impl Service {
         match self {
             Service::Wikipedia => ("/v2/stream/recentchange", None),
             Service::Bluesky => ("/subscribe", Some("wantedCollections=app.bsky.feed.post")),
-        }
-    }
-
-    /// The token to resume with after an event: a little before it, because several events may share its moment.
-    fn resume_token(self, token: &str) -> String {
-        match self {
-            Service::Wikipedia => rewind::sse_id(token),
-            Service::Bluesky => rewind::cursor(token, 0),
         }
     }
 }

@@ -245,7 +245,7 @@ def badly_served(service: str) -> None:
 
 def redis_lost(service: str) -> None:
     """Redis is killed and comes back: nothing is counted less often than it is stored."""
-    with stage(service, "redis-lost", "--events", "4000", "--rate", "1500") as at:
+    with stage(service, "redis-lost", "--events", "9000", "--rate", "1500") as at:
         consumer, producer = at.consumer(), at.producer()
         consumer.wait_for("counting", lambda: consumer.last().get("counted", 0) > 500)
         at.redis.kill()
