@@ -66,10 +66,11 @@ fn a_close_is_told_with_its_code_and_resumed_two_seconds_before() -> anyhow::Res
 #[test]
 fn a_silent_socket_is_pinged_then_cut_and_resumed() -> anyhow::Result<()> {
     let steps = vec![
-        socket(vec![post(1, "create"), Send::Expect(PING_FRAME), Send::Silence]),
-        socket(vec![post(2, "create"), Send::Silence]),
+        // The second post comes only to who asks for a sign of life.
+        socket(vec![post(1, "create"), Send::Expect(PING_FRAME), post(2, "create"), Send::Silence]),
+        socket(vec![post(3, "create"), Send::Silence]),
     ];
-    let (_, service, ended) = made_of(steps, &["--limit", "2", "--stall", "1"])?;
+    let (_, service, ended) = made_of(steps, &["--limit", "3", "--stall", "1"])?;
     ended.summary()?;
     ended.said("sent nothing for 1 s and answered no ping; connecting again after the last event")?;
     ensure!(service.requests().len() == 2);

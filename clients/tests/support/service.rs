@@ -75,10 +75,10 @@ fn read_head(stream: &mut TcpStream) -> String {
 
 /// Answers with a status, headers and a text, and ends.
 pub(crate) fn answer(status: &'static str, headers: &'static str, body: &'static str) -> Step {
-    Box::new(move |_, stream| {
-        let length = body.len();
-        write!(stream, "HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}")
-    })
+    let length = body.len();
+    let text = format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {length}\r\n\r\n{body}");
+    // In one piece: of an answer that is no WebSocket the client sees what comes with its head.
+    Box::new(move |_, stream| stream.write_all(text.as_bytes()))
 }
 
 /// Sends a stream of server-sent events and ends the connection.
