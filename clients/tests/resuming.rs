@@ -106,11 +106,16 @@ fn a_state_file_of_something_else_or_a_broken_one_is_not_used() -> anyhow::Resul
 
 #[test]
 fn a_state_file_that_cannot_be_written_is_told_once() -> anyhow::Result<()> {
-    let service = Service::start(vec![events_and_silence([edit(1, "edit"), edit(2, "edit")].concat())])?;
+    // Two seconds lie between the events: there are at least two attempts to save.
+    let service = Service::start(vec![
+        events(edit(1, "edit")),
+        answer("503 Service Unavailable", "retry-after: 2\r\n", ""),
+        events_and_silence(edit(2, "edit")),
+    ])?;
     let broker = TestBroker::start()?;
     let folder = tempfile::tempdir()?;
     let state = folder.path().join("no such folder/state");
-    let ended = produce(&broker, &service, &state.to_string_lossy(), &["--idle-exit", "2.5"])?;
+    let ended = produce(&broker, &service, &state.to_string_lossy(), &["--limit", "2"])?;
     ensure!(numbers(&ended.summary()?, &["acknowledged"]) == [2]);
     ended.said("The resume token cannot be saved to")
 }
