@@ -3,6 +3,7 @@
 mod aborted;
 mod consume;
 mod consume_group;
+mod events;
 mod explain;
 mod forbidden;
 mod foreign;

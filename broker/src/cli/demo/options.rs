@@ -34,7 +34,7 @@ pub(crate) struct DemoOptions {
     #[arg(long, short, value_name = "N", default_value_t = 9092)]
     pub(super) port: u16,
     /// Events a second. [default: those of the real one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     rate: Option<f64>,
     /// The same seed makes the same events.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -49,7 +49,7 @@ impl Programs {
             [&programs.producer, &programs.consumer].into_iter().find(|program| !disk.exists(program))
         {
             bail!(
-                "{} is not there; this builds the demo's programs (it needs a C compiler):\n\n  {BUILD}\n",
+                "{} is not there; this builds the demo's programs (a C compiler and make are needed): {BUILD}",
                 missing.display()
             );
         }

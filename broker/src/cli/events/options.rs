@@ -33,13 +33,13 @@ pub(crate) struct EventsOptions {
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Events")]
     seed: u64,
     /// Events a second where it begins; of Bluesky's those that have to do with posts. [default: 36 and 60]
-    #[arg(long, value_name = "N", help_heading = "Events")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", help_heading = "Events")]
     rate: Option<f64>,
     /// How many likes, reposts and follows there are for each event of Bluesky's that has to do with posts.
-    #[arg(long, value_name = "N", default_value_t = 7.0, help_heading = "Events")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 7.0, help_heading = "Events")]
     others: f64,
     /// How many times faster than real time it goes.
-    #[arg(long, value_name = "N", default_value_t = 1.0, help_heading = "Events")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N", default_value_t = 1.0, help_heading = "Events")]
     speed: f64,
     /// The time at which it begins: RFC 3339, or milliseconds since 1970. [default: now]
     #[arg(long, value_name = "TIME", value_parser = time_ms, help_heading = "Events")]
@@ -48,13 +48,27 @@ pub(crate) struct EventsOptions {
     #[arg(long, value_name = "N", help_heading = "Events")]
     events: Option<u64>,
     /// So many times the rate, for a while in each period.
-    #[arg(long, value_name = "FACTOR", help_heading = "Events")]
+    #[arg(long, allow_negative_numbers = true, value_name = "FACTOR", help_heading = "Events")]
     burst: Option<f64>,
     /// The length of a period of bursts, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, requires = "burst", help_heading = "Events")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SECONDS",
+        default_value_t = 60.0,
+        requires = "burst",
+        help_heading = "Events"
+    )]
     burst_every: f64,
     /// The length of a burst, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0, requires = "burst", help_heading = "Events")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SECONDS",
+        default_value_t = 5.0,
+        requires = "burst",
+        help_heading = "Events"
+    )]
     burst_length: f64,
     #[command(flatten)]
     faults: FaultOptions,
@@ -70,7 +84,13 @@ pub(crate) struct EventsOptions {
 #[derive(Args, Clone, Debug)]
 struct FaultOptions {
     /// Connections are cut after so many seconds; 0 for never.
-    #[arg(long, value_name = "SECONDS", default_value_t = 900.0, help_heading = "Faults")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SECONDS",
+        default_value_t = 900.0,
+        help_heading = "Faults"
+    )]
     life: f64,
     /// Connections are cut after so many events.
     #[arg(long, value_name = "N", help_heading = "Faults")]
@@ -85,7 +105,13 @@ struct FaultOptions {
     #[arg(long, value_name = "N", requires = "stall", help_heading = "Faults")]
     stall_after: Option<u64>,
     /// For how many seconds.
-    #[arg(long, value_name = "SECONDS", requires = "stall_after", help_heading = "Faults")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SECONDS",
+        requires = "stall_after",
+        help_heading = "Faults"
+    )]
     stall: Option<f64>,
     /// Before so many of 1000 events comes something that is none: half of one, a page, 5 MB.
     #[arg(long, value_name = "PERMILLE", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=1000), help_heading = "Faults")]
@@ -100,10 +126,16 @@ struct FaultOptions {
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Faults")]
     max_connections: usize,
     /// Who falls back so far on Bluesky's events is dropped.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, help_heading = "Faults")]
+    #[arg(
+        long,
+        allow_negative_numbers = true,
+        value_name = "SECONDS",
+        default_value_t = 30.0,
+        help_heading = "Faults"
+    )]
     slow_after: f64,
     /// Wikipedia's data centres change places after so many seconds.
-    #[arg(long, value_name = "SECONDS", help_heading = "Faults")]
+    #[arg(long, allow_negative_numbers = true, value_name = "SECONDS", help_heading = "Faults")]
     flip_after: Option<f64>,
 }
 
