@@ -33,7 +33,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::{self, Clock, TimestampMs};
 use crate::config::limits::{JOURNAL_RING_BYTES, SHUTDOWN_DEADLINE_MS};
-use crate::config::{BrokerConfig, Listener, Settings, SettingsError};
+use crate::config::{BrokerConfig, Listener, Settings, SettingsError, on_free_ports};
 use crate::coordinator::Coordinator;
 use crate::handlers::Core;
 use crate::journal::{Event, Journal};
@@ -102,8 +102,8 @@ impl Broker {
         open(config, clock, false).await
     }
 
-    /// Starts a broker for a test: in a temporary folder of its own, on a free port of this machine unless `settings` name
-    /// listeners. The folder is removed on [`Broker::shutdown`], and also when the broker is dropped, as by a test that
+    /// Starts a broker for a test: in a temporary folder of its own, on a free port of this machine for each of its nodes
+    /// unless `settings` name listeners. The folder is removed on [`Broker::shutdown`], and also when the broker is dropped, as by a test that
     /// panics; what a killed process left, the next start of this kind removes.
     ///
     /// ```
@@ -127,12 +127,14 @@ impl Broker {
         let folder = temporary::choose();
         let mut settings = settings.with_flag(TEMPORARY, "log.dirs", folder.display());
         if settings.set_values("listeners").is_empty() {
-            settings = settings.with_flag(TEMPORARY, "listeners", "PLAINTEXT://127.0.0.1:0");
+            let listeners = on_free_ports(settings.node_count());
+            settings = settings.with_flag(TEMPORARY, "listeners", listeners);
         }
         open(settings.resolve()?, Clock::system(), true).await
     }
 
-    /// The address of the first listener: what clients take for `bootstrap.servers`.
+    /// The address of the first listener: what clients take for `bootstrap.servers`. Where there are several nodes,
+    /// [`Broker::addresses`] has one of each.
     pub fn address(&self) -> SocketAddr {
         self.server.addresses()[0].1
     }
@@ -267,6 +269,7 @@ fn first_status(
         pid: std::process::id(),
         cluster_id: topics.cluster_id().to_owned(),
         node_id: config.node_id,
+        nodes: config.node_count,
         listeners: listeners.collect(),
         data_folder: std::path::absolute(&config.log_dir).unwrap_or_else(|_| config.log_dir.clone()),
         started_at_ms,
@@ -278,10 +281,11 @@ fn first_status(
 }
 
 fn listener_status(listener: &Listener, address: SocketAddr) -> ListenerStatus {
-    let Listener { name, advertised_host, advertised_port, .. } = listener;
+    let Listener { node, name, advertised_host, advertised_port, .. } = listener;
     let host = if advertised_host.contains(':') { format!("[{advertised_host}]") } else { advertised_host.clone() };
     let port = if *advertised_port == 0 { address.port() } else { *advertised_port };
     ListenerStatus {
+        node: *node,
         name: name.clone(),
         address: format!("{name}://{address}"),
         advertised: format!("{name}://{host}:{port}"),

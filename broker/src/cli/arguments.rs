@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::limits::SETTINGS_FILE_BYTES;
-use cutaway::config::{BrokerConfig, Settings, SettingsError};
+use cutaway::config::{BrokerConfig, Settings, SettingsError, on_free_ports};
 use cutaway::storage::disk::Disk;
 
 use super::completions::CompletionsOptions;
@@ -22,6 +22,7 @@ const EXAMPLES: &str = "\
 Examples:
   cutaway                                   a broker on 127.0.0.1:9092, data in ./cutaway-data
   cutaway --port 0 --temp                   on a free port, and nothing left behind
+  cutaway --nodes 3                         three brokers, simulated: 127.0.0.1:19092, :29092 and :39092
   cutaway --config server.properties        with the settings of a real Kafka
   cutaway --override log.segment.bytes=1048576 --override num.partitions=3
   cutaway --detach; cutaway status; cutaway stop
@@ -107,12 +108,16 @@ pub(crate) struct FolderOptions {
 pub(crate) struct StartOptions {
     #[command(flatten)]
     pub(crate) folder: FolderOptions,
-    /// The port on 127.0.0.1 to listen on; 0 for one that is free.
+    /// The port on 127.0.0.1 to listen on; 0 for one that is free. Of several nodes the first has it, the second the port
+    /// after it, and so on; with 0 each has one that is free.
     #[arg(long, short, value_name = "N", conflicts_with = "listen", value_parser = port, allow_negative_numbers = true)]
     pub(crate) port: Option<u16>,
-    /// The address to listen on (listeners): HOST:PORT, or NAME://HOST:PORT, separated by commas.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) listen: Option<String>,
+    /// The address to listen on (listeners): HOST:PORT, or NAME://HOST:PORT. Several are separated by commas, or the option
+    /// is given again; of several nodes each has its own, in this order.
+    #[arg(long, visible_alias = "listeners", value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
+    #[command(flatten)]
+    pub(crate) nodes: NodesOption,
     /// Let other machines connect, although without encryption and passwords.
     #[arg(long)]
     pub(crate) allow_insecure_listeners: bool,
@@ -137,6 +142,30 @@ pub(crate) struct StartOptions {
     /// The temporary folder that the process in the foreground has chosen for the one in the background.
     #[arg(long, hide = true, value_name = "DIR", requires = "temp")]
     pub(crate) temp_folder: Option<PathBuf>,
+}
+
+/// As how many brokers the process shows itself.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct NodesOption {
+    /// Show this process as so many brokers, from 1 to 5 (cutaway.nodes): simulated, with one copy of the data. Without other
+    /// settings they listen on 127.0.0.1:19092, 127.0.0.1:29092 and so on.
+    #[arg(long, value_name = "N")]
+    nodes: Option<String>,
+}
+
+impl NodesOption {
+    /// Sets what was asked for.
+    pub(crate) fn set(&self, settings: Settings) -> Settings {
+        match &self.nodes {
+            Some(count) => settings.with_flag("--nodes", "cutaway.nodes", count),
+            None => settings,
+        }
+    }
+
+    /// The same for another process.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = &str> {
+        self.nodes.iter().flat_map(|count| ["--nodes", count])
+    }
 }
 
 /// How to show a status.
@@ -226,12 +255,13 @@ impl StartOptions {
         &self,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<BrokerConfig, SettingsError> {
-        let mut settings = self.folder.settings(environment)?;
+        let mut settings = self.nodes.set(self.folder.settings(environment)?);
         if let Some(port) = self.port {
-            settings = settings.with_flag("--port", "listeners", format_args!("PLAINTEXT://127.0.0.1:{port}"));
+            let listeners = from_port(port, settings.node_count())?;
+            settings = settings.with_flag("--port", "listeners", listeners);
         }
-        if let Some(listen) = &self.listen {
-            settings = settings.with_flag("--listen", "listeners", with_names(listen));
+        if !self.listen.is_empty() {
+            settings = settings.with_flag("--listen", "listeners", with_names(&self.listen.join(",")));
         }
         if self.allow_insecure_listeners {
             settings = settings.with_flag("--allow-insecure-listeners", "cutaway.allow.insecure.listeners", true);
@@ -245,6 +275,19 @@ impl StartOptions {
 /// A port, or what is allowed.
 fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "must be a number from 1 to 65535, or 0 for any port that is free".into())
+}
+
+/// The listeners of so many nodes, from a port on.
+fn from_port(port: u16, node_count: i32) -> Result<String, SettingsError> {
+    if port == 0 {
+        return Ok(on_free_ports(node_count));
+    }
+    let ports: Vec<i32> = (0..node_count).map(|index| i32::from(port) + index).collect();
+    if ports.iter().any(|port| u16::try_from(*port).is_err()) {
+        let sentence = format!("--port {port}: leaves no ports for {node_count} nodes, of which each has the next one");
+        return Err(SettingsError { sentences: vec![sentence] });
+    }
+    Ok(ports.iter().map(|port| format!("PLAINTEXT://127.0.0.1:{port}")).collect::<Vec<_>>().join(","))
 }
 
 /// A path as a setting holds it: a text. Another folder than the one that was named would be a bad surprise.

@@ -23,7 +23,7 @@ pub(crate) fn paint(text: impl Display, style: Style) -> String {
 /// The banner of a broker that just began to serve, or was found serving. The first line tells its address to people
 /// and to scripts: `cutaway 0.1.0 serves 127.0.0.1:9092`.
 pub(crate) fn render(status: &Status, verb: &str, tools: &Tools) -> String {
-    let Status { version, cluster_id, node_id, listeners, topics, partitions, .. } = status;
+    let Status { version, cluster_id, node_id, nodes, listeners, topics, partitions, .. } = status;
     let mut text = String::new();
     let mut line = |label: &str, value: String| {
         // Writing to a String cannot fail.
@@ -33,7 +33,9 @@ pub(crate) fn render(status: &Status, verb: &str, tools: &Tools) -> String {
     let advertised: Vec<&str> = listeners.iter().map(|listener| listener.advertised.as_str()).collect();
     let bootstrap = advertised.first().map_or("", |address| host_and_port(address));
     line("clients", advertised.join(", "));
-    line("data", format!("{folder}  ({}, {})", count(*topics, "topic"), count(*partitions, "partition")));
+    let copies = if *nodes > 1 { "; one copy: replicas are simulated" } else { "" };
+    let (topics, partitions) = (count(*topics, "topic"), count(*partitions, "partition"));
+    line("data", format!("{folder}  ({topics}, {partitions}{copies})"));
     line("recovery", recovery(&status.recovery));
     let own = shell_word(&tools.own_path);
     let (writes, reads) = match tools.has_kcat {
@@ -46,7 +48,11 @@ pub(crate) fn render(status: &Status, verb: &str, tools: &Tools) -> String {
     line("stop", format!("{own} stop --data {folder}{}", if tools.ctrl_c { ", or Ctrl-C" } else { "" }));
     let bound: Vec<&str> = listeners.iter().map(|listener| host_and_port(&listener.address)).collect();
     let title = paint(format_args!("cutaway {version} {verb} {}", bound.join(" ")), TITLE);
-    format!("{title}  (node {node_id}, cluster {cluster_id})\n{text}")
+    let who = match nodes {
+        1 => format!("node {node_id}"),
+        _ => format!("{nodes} simulated nodes from {node_id} on"),
+    };
+    format!("{title}  ({who}, cluster {cluster_id})\n{text}")
 }
 
 /// One detail with its label.
@@ -112,7 +118,9 @@ mod tests {
             pid: 7,
             cluster_id: "4Zi7avZ6QbyJx70cO0fPfw".into(),
             node_id: 1,
+            nodes: 1,
             listeners: vec![ListenerStatus {
+                node: 1,
                 name: "PLAINTEXT".into(),
                 address: "PLAINTEXT://127.0.0.1:40001".into(),
                 advertised: "PLAINTEXT://localhost:9092".into(),
@@ -143,6 +151,24 @@ mod tests {
                 "  stop      target/release/cutaway stop --data '/my data', or Ctrl-C",
             ]
         );
+    }
+
+    #[test]
+    fn several_nodes_are_told_as_simulated() {
+        let listener = |node: i32| ListenerStatus {
+            node,
+            name: "PLAINTEXT".into(),
+            address: format!("PLAINTEXT://127.0.0.1:{node}9092"),
+            advertised: format!("PLAINTEXT://127.0.0.1:{node}9092"),
+        };
+        let status = Status { nodes: 3, listeners: (1..=3).map(listener).collect(), ..status() };
+        let tools = Tools { own_path: "cutaway".into(), has_kcat: true, ctrl_c: true };
+        let text = anstream::adapter::strip_str(&render(&status, "serves", &tools)).to_string();
+        let addresses = "127.0.0.1:19092 127.0.0.1:29092 127.0.0.1:39092";
+        let first = format!("cutaway 0.1.0 serves {addresses}  (3 simulated nodes from 1 on, cluster 4Zi7av");
+        assert!(text.starts_with(&first), "{text}");
+        assert!(text.contains("(1 topic, 3 partitions; one copy: replicas are simulated)"), "{text}");
+        assert!(text.contains(" -b 127.0.0.1:19092 -t greetings"), "{text}");
     }
 
     #[test]

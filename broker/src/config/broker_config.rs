@@ -7,6 +7,7 @@ use super::catalogue;
 use super::definition::Definition;
 use super::limits::MAX_PARTITIONS;
 use super::listener::{self, Listener, ListenerSettings, Listeners};
+use super::nodes::Nodes;
 use super::settings::{Entry, Origin, Settings, SettingsError};
 use super::topic_config::TopicConfig;
 use super::value::Value;
@@ -14,8 +15,10 @@ use super::value::Value;
 /// The broker's settings, resolved; each field is named after Kafka's key.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig {
-    /// `node.id`.
+    /// `node.id`; of several nodes, that of the first.
     pub node_id: i32,
+    /// `cutaway.nodes`.
+    pub node_count: i32,
     /// `log.dirs`: the data folder.
     pub log_dir: PathBuf,
     /// `listeners` with their advertised addresses; at least one.
@@ -79,6 +82,8 @@ pub struct GroupConfig {
     pub offsets_retention_check_interval_ms: i64,
     /// `offsets.topic.num.partitions`.
     pub offsets_topic_num_partitions: i32,
+    /// `offsets.topic.replication.factor`.
+    pub offsets_topic_replication_factor: i16,
     /// `offsets.topic.segment.bytes`.
     pub offsets_topic_segment_bytes: i32,
 }
@@ -91,6 +96,11 @@ impl Default for BrokerConfig {
 }
 
 impl BrokerConfig {
+    /// The nodes that this process shows itself as.
+    pub fn nodes(&self) -> Nodes {
+        Nodes::new(self.node_id, self.node_count)
+    }
+
     /// What is legal, and will surprise whoever set it once clients come.
     fn consequences(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -100,10 +110,12 @@ impl BrokerConfig {
                 "num.partitions={count} is more than one broker takes ({MAX_PARTITIONS}), so topics must say how many they want"
             ));
         }
-        if self.default_replication_factor != 1 {
-            let factor = self.default_replication_factor;
+        let (factor, count) = (self.default_replication_factor, self.node_count);
+        if i32::from(factor) > count {
+            let nodes = if count == 1 { "one node".to_owned() } else { format!("{count} nodes") };
             notes.push(format!(
-                "default.replication.factor={factor} cannot be had on one node, so topics are only created with a factor of 1 of their own"
+                "default.replication.factor={factor} cannot be had on {nodes}, so topics are only created with a factor \
+                 of their own that can"
             ));
         }
         if self.max_connections == 0 {
@@ -141,13 +153,15 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn broker_config(&mut self) -> BrokerConfig {
         self.check_values();
-        let listeners = self.listeners();
+        let nodes = Nodes::new(self.node_id(), self.int("cutaway.nodes"));
+        let listeners = self.listeners(nodes);
         BrokerConfig {
-            node_id: self.node_id(),
+            node_id: nodes.first(),
+            node_count: nodes.count(),
             log_dir: self.log_dir(),
             listeners: listeners.listeners,
             num_partitions: self.int("num.partitions"),
-            default_replication_factor: i16::try_from(self.int("default.replication.factor")).unwrap_or(i16::MAX),
+            default_replication_factor: self.short("default.replication.factor"),
             auto_create_topics_enable: self.boolean("auto.create.topics.enable"),
             delete_topic_enable: self.boolean("delete.topic.enable"),
             socket_request_max_bytes: self.int("socket.request.max.bytes"),
@@ -178,6 +192,7 @@ impl Reader<'_> {
             offsets_retention_minutes: self.int("offsets.retention.minutes"),
             offsets_retention_check_interval_ms: self.whole("offsets.retention.check.interval.ms"),
             offsets_topic_num_partitions: self.int("offsets.topic.num.partitions"),
+            offsets_topic_replication_factor: self.short("offsets.topic.replication.factor"),
             offsets_topic_segment_bytes: self.int("offsets.topic.segment.bytes"),
         }
     }
@@ -207,6 +222,9 @@ impl Reader<'_> {
                 "log.cleaner.min.compaction.lag.ms",
                 "must not be greater than log.cleaner.max.compaction.lag.ms".into(),
             );
+        }
+        if config.node_id.checked_add(config.node_count - 1).is_none() {
+            self.refuse("node.id", format!("leaves no ids for {} nodes", config.node_count));
         }
         if self.list("process.roles") == ["controller"] {
             self.refuse("process.roles", "must contain broker: Cutaway is a broker and its own controller".into());
@@ -247,8 +265,11 @@ impl Reader<'_> {
         }
     }
 
-    fn listeners(&mut self) -> Listeners {
-        let listeners = self.entry("listeners").expect("listeners have a default");
+    fn listeners(&mut self, nodes: Nodes) -> Listeners {
+        let mut listeners = self.entry("listeners").expect("listeners have a default");
+        if !nodes.is_single() && listeners.origin == Origin::Default {
+            listeners.value = listener::of_nodes_by_default(nodes);
+        }
         let advertised = self.entry("advertised.listeners");
         // Who says with a flag where to listen does not want clients sent to where a file says.
         let is_flag = matches!(listeners.origin, Origin::Flag { .. });
@@ -264,6 +285,7 @@ impl Reader<'_> {
             protocol_map: self.entry("listener.security.protocol.map").expect("the map has a default"),
             controllers: self.list("controller.listener.names").iter().map(|name| name.to_uppercase()).collect(),
             allow_insecure: self.boolean("cutaway.allow.insecure.listeners"),
+            nodes,
         };
         let mut found = listener::read(&settings).unwrap_or_else(|sentence| {
             self.sentences.push(sentence);
@@ -303,6 +325,10 @@ impl Reader<'_> {
 
     fn int(&self, key: &str) -> i32 {
         i32::try_from(self.whole(key)).expect("the definition says INT, so a larger number was refused")
+    }
+
+    fn short(&self, key: &str) -> i16 {
+        i16::try_from(self.whole(key)).expect("the definition ends at the largest SHORT")
     }
 
     fn boolean(&self, key: &str) -> bool {

@@ -57,6 +57,10 @@ pub const DETACH_TIMEOUT_MS: u64 = 60_000;
 /// make a million.
 pub const MAX_PARTITIONS: usize = 10_000;
 
+/// How many nodes one process may show itself as. Tutorials have three; and without other settings the n-th node listens on
+/// port n9092, of which there are five.
+pub const MAX_NODES: i32 = 5;
+
 /// How many flushes that nobody waits for run at once. They all fall due together when many partitions are written,
 /// and each holds a thread while the disk works.
 pub const BACKGROUND_FLUSHES: usize = 16;

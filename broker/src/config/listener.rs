@@ -1,13 +1,20 @@
 //! Listeners: where the broker listens, and what it tells its clients to connect to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::nodes::Nodes;
 use super::settings::Entry;
+
+/// Kafka's port; of several nodes the n-th has this and n times ten thousand, as three-broker tutorials do.
+const PORT: i32 = 9092;
+const PORTS_APART: i32 = 10_000;
 
 /// One address the broker listens on, and the one it tells its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
+    /// The id of the node whose it is.
+    pub node: i32,
     /// `PLAINTEXT`, `INTERNAL`, ...
     pub name: String,
     /// The address to bind; empty for every interface. IPv6 without brackets.
@@ -29,6 +36,7 @@ pub(super) struct ListenerSettings {
     pub(super) controllers: Vec<String>,
     /// `cutaway.allow.insecure.listeners`.
     pub(super) allow_insecure: bool,
+    pub(super) nodes: Nodes,
 }
 
 /// The listeners, and what people should know of how they were understood.
@@ -46,16 +54,23 @@ struct Address {
     port: u16,
 }
 
+/// What `listeners` says of so many nodes if nobody sets it: 127.0.0.1:19092 for the first, 127.0.0.1:29092 for the second.
+pub(super) fn of_nodes_by_default(nodes: Nodes) -> String {
+    let address = |number: i32| format!("PLAINTEXT://127.0.0.1:{}", number * PORTS_APART + PORT);
+    (1..=nodes.count()).map(address).collect::<Vec<_>>().join(",")
+}
+
+/// What `listeners` says where each of so many nodes has a port of this machine that is free.
+pub fn on_free_ports(node_count: i32) -> String {
+    (0..node_count.max(1)).map(|_| "PLAINTEXT://127.0.0.1:0").collect::<Vec<_>>().join(",")
+}
+
 /// Reads the settings; the error is a sentence.
 pub(super) fn read(settings: &ListenerSettings) -> Result<Listeners, String> {
     let protocols = read_protocol_map(&settings.protocol_map)?;
     let is_controller = |address: &Address| settings.controllers.contains(&address.name);
     let (controllers, listening): (Vec<Address>, Vec<Address>) =
         read_addresses(&settings.listeners)?.into_iter().partition(is_controller);
-    let advertised = match &settings.advertised {
-        Some(entry) => read_advertised(entry, &listening, is_controller)?,
-        None => Vec::new(),
-    };
     let mut found = Listeners::default();
     if !controllers.is_empty() {
         let names: Vec<&str> = controllers.iter().map(|address| address.name.as_str()).collect();
@@ -65,16 +80,48 @@ pub(super) fn read(settings: &ListenerSettings) -> Result<Listeners, String> {
     if listening.is_empty() {
         return Err(format!("{}: names no listener for clients", settings.listeners));
     }
-    for address in listening {
-        require_plaintext(&address, &protocols, settings)?;
-        let own = advertised.iter().find(|candidate| candidate.name == address.name);
-        found.listeners.push(open(address, own, settings, &mut found.notes)?);
+    let listening = share_out(&settings.listeners, listening, settings.nodes)?;
+    let advertised = match &settings.advertised {
+        Some(entry) => {
+            let told = read_advertised(entry)?.into_iter().filter(|address| !is_controller(address)).collect();
+            let told = if settings.nodes.is_single() { vec![told] } else { share_out(entry, told, settings.nodes)? };
+            told.iter().zip(&listening).try_for_each(|(told, listening)| check_advertised(entry, told, listening))?;
+            told
+        }
+        None => vec![Vec::new(); listening.len()],
+    };
+    for ((node, listening), advertised) in settings.nodes.ids().zip(listening).zip(advertised) {
+        check_names(&settings.listeners, listening.iter().chain(&controllers))?;
+        for address in listening {
+            require_plaintext(&address, &protocols, settings)?;
+            let own = advertised.iter().find(|candidate| candidate.name == address.name);
+            found.listeners.push(open(node, address, own, settings, &mut found.notes)?);
+        }
     }
     Ok(found)
 }
 
+/// Gives each node its share of the addresses, in their order; all nodes have listeners of the same names.
+fn share_out(entry: &Entry, addresses: Vec<Address>, nodes: Nodes) -> Result<Vec<Vec<Address>>, String> {
+    let (found, wanted) = (addresses.len(), usize::try_from(nodes.count()).unwrap_or(1));
+    if found == 0 || found % wanted != 0 {
+        let listeners = if found == 1 { "listener" } else { "listeners" };
+        return Err(format!(
+            "{entry}: names {found} {listeners}, and {wanted} nodes need {wanted}, one for each, or as many for each"
+        ));
+    }
+    let shares: Vec<Vec<Address>> = addresses.chunks(found / wanted).map(<[Address]>::to_vec).collect();
+    for (node, share) in nodes.ids().zip(&shares) {
+        if let Some(odd) = share.iter().find(|one| !shares[0].iter().any(|first| first.name == one.name)) {
+            return Err(format!("{entry}: node {node} has a listener {}, and the first node has none", odd.name));
+        }
+    }
+    Ok(shares)
+}
+
 /// Decides what is bound and what is advertised for one listener.
 fn open(
+    node: i32,
     address: Address,
     advertised: Option<&Address>,
     settings: &ListenerSettings,
@@ -107,7 +154,7 @@ fn open(
         None if is_every_interface(&host) => ("localhost".into(), 0),
         None => (host.clone(), 0),
     };
-    Ok(Listener { name, host, port, advertised_host, advertised_port })
+    Ok(Listener { node, name, host, port, advertised_host, advertised_port })
 }
 
 fn read_addresses(entry: &Entry) -> Result<Vec<Address>, String> {
@@ -116,9 +163,6 @@ fn read_addresses(entry: &Entry) -> Result<Vec<Address>, String> {
         let address = parse_address(text.trim()).ok_or_else(|| {
             format!("{entry}: {:?} must be NAME://host:port, as in PLAINTEXT://127.0.0.1:9092", text.trim())
         })?;
-        if found.iter().any(|other| other.name == address.name) {
-            return Err(format!("{entry}: each listener must have a different name, and {} comes twice", address.name));
-        }
         if address.port != 0 && found.iter().any(|other| clash(other, &address)) {
             return Err(format!("{entry}: each listener must have a different port, and {} comes twice", address.port));
         }
@@ -133,32 +177,39 @@ fn clash(a: &Address, b: &Address) -> bool {
     a.port == b.port && !matches!((is_v6(a), is_v6(b)), (Some(a), Some(b)) if a != b)
 }
 
-/// Reads `advertised.listeners`, where several listeners may share a port and none may be an unroutable address.
-fn read_advertised(
-    entry: &Entry,
-    listening: &[Address],
-    is_controller: impl Fn(&Address) -> bool,
-) -> Result<Vec<Address>, String> {
-    let mut found: Vec<Address> = Vec::new();
-    for text in entry.value.split(',') {
-        let address = parse_address(text.trim()).ok_or_else(|| {
+/// One node's listeners, and those of controllers, have names of their own.
+fn check_names<'a>(entry: &Entry, addresses: impl Iterator<Item = &'a Address>) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for Address { name, .. } in addresses {
+        if !seen.insert(name) {
+            return Err(format!("{entry}: each listener must have a different name, and {name} comes twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads `advertised.listeners`, where several listeners may share a port.
+fn read_advertised(entry: &Entry) -> Result<Vec<Address>, String> {
+    let read = |text: &str| {
+        parse_address(text.trim()).ok_or_else(|| {
             format!("{entry}: {:?} must be NAME://host:port, as in PLAINTEXT://localhost:9092", text.trim())
-        })?;
-        if is_controller(&address) {
-            continue;
-        }
-        if found.iter().any(|other| other.name == address.name) {
-            return Err(format!("{entry}: each listener must have a different name, and {} comes twice", address.name));
-        }
+        })
+    };
+    entry.value.split(',').map(read).collect()
+}
+
+/// What a node advertises are listeners that it has, by addresses that lead somewhere.
+fn check_advertised(entry: &Entry, advertised: &[Address], listening: &[Address]) -> Result<(), String> {
+    check_names(entry, advertised.iter())?;
+    for address in advertised {
         if is_every_interface(&address.host) {
             return Err(format!("{entry}: {} must name a host that clients can reach", address.name));
         }
         if !listening.iter().any(|listener| listener.name == address.name) {
             return Err(format!("{entry}: {} is not one of the names in listeners", address.name));
         }
-        found.push(address);
     }
-    Ok(found)
+    Ok(())
 }
 
 fn read_protocol_map(entry: &Entry) -> Result<BTreeMap<String, String>, String> {

@@ -17,11 +17,19 @@ fn settings(listeners: &str, advertised: Option<&str>) -> ListenerSettings {
         ),
         controllers: vec!["CONTROLLER".into()],
         allow_insecure: false,
+        nodes: Nodes::new(1, 1),
     }
 }
 
 fn listener(name: &str, host: &str, port: u16, advertised_host: &str, advertised_port: u16) -> Listener {
-    Listener { name: name.into(), host: host.into(), port, advertised_host: advertised_host.into(), advertised_port }
+    Listener {
+        node: 1,
+        name: name.into(),
+        host: host.into(),
+        port,
+        advertised_host: advertised_host.into(),
+        advertised_port,
+    }
 }
 
 #[test]
@@ -117,4 +125,44 @@ fn a_flag_that_says_where_to_listen_is_not_overruled_by_what_a_file_advertises()
     let by_flag = by_flag.expect("good settings");
     assert_eq!(by_flag.listeners, [listener("PLAINTEXT", "127.0.0.1", 31014, "127.0.0.1", 0)]);
     assert!(by_flag.notes.iter().any(|note| note.contains("passed over, because --port")), "{:?}", by_flag.notes);
+}
+
+/// Settings of three nodes.
+fn of_three(listeners: &str, advertised: Option<&str>) -> ListenerSettings {
+    ListenerSettings { nodes: Nodes::new(1, 3), ..settings(listeners, advertised) }
+}
+
+#[test]
+fn several_nodes_have_listeners_of_their_own() {
+    assert_eq!(
+        of_nodes_by_default(Nodes::new(1, 3)),
+        "PLAINTEXT://127.0.0.1:19092,PLAINTEXT://127.0.0.1:29092,PLAINTEXT://127.0.0.1:39092"
+    );
+    let found = read(&of_three(&on_free_ports(3), None)).expect("legal").listeners;
+    let told: Vec<_> = found.iter().map(|listener| (listener.node, listener.name.as_str(), listener.port)).collect();
+    assert_eq!(told, [(1, "PLAINTEXT", 0), (2, "PLAINTEXT", 0), (3, "PLAINTEXT", 0)]);
+    let address = |name: &str, port: u16| format!("{name}://127.0.0.1:{port}");
+    let two_each: Vec<String> =
+        [1, 2, 3].iter().flat_map(|node| [address("PLAINTEXT", *node), address("EXTERNAL", node + 3)]).collect();
+    let told = "EXTERNAL://a:1,EXTERNAL://b:2,EXTERNAL://c:3";
+    let found = read(&of_three(&two_each.join(","), Some(told))).expect("legal").listeners;
+    let told: Vec<_> = found.iter().map(|it| (it.node, it.port, it.advertised_host.as_str())).collect();
+    let here = "127.0.0.1";
+    assert_eq!(told, [(1, 1, here), (1, 4, "a"), (2, 2, here), (2, 5, "b"), (3, 3, here), (3, 6, "c")]);
+}
+
+#[test]
+fn listeners_that_cannot_be_shared_out_are_refused() {
+    let two = "PLAINTEXT://127.0.0.1:1,PLAINTEXT://127.0.0.1:2";
+    let three = format!("{two},PLAINTEXT://127.0.0.1:3");
+    for (listeners, advertised, why) in [
+        (two, None, "names 2 listeners, and 3 nodes need 3, one for each, or as many for each"),
+        (&three, Some("PLAINTEXT://a:1"), "names 1 listener, and 3 nodes need 3"),
+        (&three.replace(":3", ":2"), None, "each listener must have a different port, and 2 comes twice"),
+        (&format!("{two},EXTERNAL://127.0.0.1:3"), None, "node 3 has a listener EXTERNAL, and the first node has none"),
+        (&format!("{three},{}", three.replace(".1:", ".1:1")), None, "a different name, and PLAINTEXT comes twice"),
+    ] {
+        let refused = read(&of_three(listeners, advertised)).expect_err(why);
+        assert!(refused.contains(why), "{refused}");
+    }
 }

@@ -12,6 +12,7 @@ use super::catalogue;
 use super::definition::{Definition, Effect, Kind};
 use super::effective::Source;
 use super::environment;
+use super::limits::MAX_NODES;
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +158,12 @@ impl Settings {
         let mut found: Vec<&Entry> = self.entries.iter().rev().filter(|entry| entry.key == key).collect();
         found.sort_by_key(|entry| std::cmp::Reverse(layer(&entry.origin)));
         found
+    }
+
+    /// How many nodes are wanted; 1 where that cannot be read, which is refused when all is resolved.
+    pub fn node_count(&self) -> i32 {
+        let set = self.set_values("cutaway.nodes").first().and_then(|entry| entry.value.trim().parse().ok());
+        set.filter(|count| (1..=MAX_NODES).contains(count)).unwrap_or(1)
     }
 
     /// Every value that bears on a broker's key, the one that counts first, its default last: what DescribeConfigs

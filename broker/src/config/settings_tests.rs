@@ -68,7 +68,7 @@ fn a_stock_kraft_file_works_unchanged() {
              log.retention.check.interval.ms, log.retention.hours",
             "understood, but without effect on a single node: controller.quorum.voters, inter.broker.listener.name, \
              num.io.threads, num.network.threads, num.recovery.threads.per.data.dir, \
-             offsets.topic.replication.factor, share.coordinator.state.topic.min.isr, \
+             share.coordinator.state.topic.min.isr, \
              share.coordinator.state.topic.replication.factor, socket.receive.buffer.bytes, \
              socket.send.buffer.bytes, transaction.state.log.min.isr, transaction.state.log.replication.factor",
         ]

@@ -62,8 +62,39 @@ impl Coordinator {
         Coordinator { topics, clock, journal, rules, shards: Mutex::new(None), is_closed: AtomicBool::new(false) }
     }
 
-    /// Asks the shard of a group, and waits for the answer: for as long as a member waits for others.
-    pub async fn ask(&self, _principal: &Principal, group: &GroupId, request: Request) -> Result<Reply, ResponseError> {
+    /// The node that coordinates a group: the one that leads the partition in which the group's records stand, or will.
+    pub fn node_of(&self, group: &GroupId) -> i32 {
+        self.node_of_partition(|partitions| partition_of(group.as_str(), partitions))
+    }
+
+    fn node_of_partition(&self, partition: impl Fn(usize) -> usize) -> i32 {
+        let number = |partitions| i32::try_from(partition(partitions)).unwrap_or(0);
+        match self.topics.get(TopicName::consumer_offsets().as_str()) {
+            Some(topic) => topic.leader_of(number(topic.partitions.len())),
+            None => {
+                let config = self.topics.config();
+                // Such a topic begins at the first node.
+                let partitions = usize::try_from(config.groups.offsets_topic_num_partitions).unwrap_or(1);
+                config.nodes().nth(number(partitions))
+            }
+        }
+    }
+
+    /// Asks the shard of a group at its node, and waits for the answer: for as long as a member waits for others.
+    pub async fn ask(
+        &self,
+        _principal: &Principal,
+        node: i32,
+        group: &GroupId,
+        request: Request,
+    ) -> Result<Reply, ResponseError> {
+        if self.node_of(group) != node {
+            // Kafka refuses what can be refused anywhere before it looks for the group.
+            return match is_refused_anywhere(&request, self.rules.groups) {
+                true => Ok(answer_of_none(self.rules, &request, &self.clock)),
+                false => Err(ResponseError::NotCoordinator),
+            };
+        }
         let shards = match self.shards(makes_groups(&request)).await? {
             Some(shards) => shards,
             // Nobody ever joined or committed, so that all groups are as in a shard that has read nothing.
@@ -73,11 +104,16 @@ impl Coordinator {
         shards.ask(index, request).await
     }
 
-    /// Asks all shards, one after another.
-    pub async fn ask_all(&self, _principal: &Principal, request: Request) -> Result<Vec<Reply>, ResponseError> {
+    /// Asks all shards of a node, one after another.
+    pub async fn ask_all(
+        &self,
+        _principal: &Principal,
+        node: i32,
+        request: Request,
+    ) -> Result<Vec<Reply>, ResponseError> {
         let mut replies = Vec::new();
         if let Some(shards) = self.shards(false).await? {
-            for index in 0..shards.mailboxes.len() {
+            for index in (0..shards.mailboxes.len()).filter(|index| self.node_of_partition(|_| *index) == node) {
                 replies.push(shards.ask(index, request.clone()).await?);
             }
         }
@@ -144,7 +180,10 @@ impl Coordinator {
 
     /// As Kafka does when somebody first looks for a coordinator.
     async fn make_topic(&self, name: &TopicName) -> Result<Arc<Topic>, ResponseError> {
-        let config = self.topics.config().groups;
+        let config = self.topics.config();
+        // With fewer nodes than replicas Kafka waits for the others, which here will never come.
+        let (nodes, config) = (config.nodes().count(), config.groups);
+        let wanted = config.offsets_topic_replication_factor;
         let own = [
             ("cleanup.policy", "compact".to_owned()),
             ("compression.type", "producer".to_owned()),
@@ -153,7 +192,7 @@ impl Coordinator {
         let wanted = NewTopic {
             name: name.to_string(),
             partitions: config.offsets_topic_num_partitions,
-            replication_factor: 1,
+            replication_factor: i16::try_from(nodes).map_or(wanted, |nodes| wanted.min(nodes)),
             assignments: Vec::new(),
             configs: own.into_iter().map(|(key, value)| (key.to_owned(), Some(value))).collect(),
         };
@@ -218,6 +257,21 @@ pub fn partition_of(group: &str, partitions: usize) -> usize {
     let hash = group.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
     let positive = if hash == i32::MIN { 0 } else { hash.abs() };
     usize::try_from(positive).unwrap_or(0) % partitions.max(1)
+}
+
+/// What is wrong with a request whichever group it is about.
+fn is_refused_anywhere(request: &Request, rules: GroupRules) -> bool {
+    match request {
+        Request::Join(join) => {
+            let sessions = rules.min_session_timeout_ms..=rules.max_session_timeout_ms;
+            join.group.as_str().is_empty() || !sessions.contains(&join.session_timeout_ms)
+        }
+        Request::Sync(sync) => sync.group.as_str().is_empty(),
+        Request::Heartbeat(heartbeat) => heartbeat.group.as_str().is_empty(),
+        Request::Leave(leave) => leave.group.as_str().is_empty(),
+        Request::DeleteOffsets { group, .. } => group.as_str().is_empty(),
+        _ => false,
+    }
 }
 
 fn makes_groups(request: &Request) -> bool {

@@ -7,9 +7,11 @@ use super::{Call, Hurry};
 use crate::journal::{Event, Journal};
 use crate::names::Principal;
 
-/// A listener as its clients know it.
+/// A node's listener as its clients know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
+    /// The broker id of the node.
+    pub node: i32,
     /// The listener's name, such as `PLAINTEXT`.
     pub listener: String,
     /// The host that clients are told to connect to.
@@ -23,8 +25,10 @@ pub struct Endpoint {
 pub struct RequestContext {
     /// The broker id of the node that was asked.
     pub node: i32,
-    /// The listener that the client came in on; answers name its address and no other.
+    /// The listener that the client came in on.
     pub endpoint: Arc<Endpoint>,
+    /// Every node, in the order of the ids, by its listener of the same name; answers name these addresses and no others.
+    pub cluster: Arc<[Arc<Endpoint>]>,
     /// Who the client is.
     pub principal: Principal,
     /// What the client calls itself; empty until it says so.
@@ -39,16 +43,33 @@ pub struct RequestContext {
 
 impl RequestContext {
     /// The context of a connection that has said nothing yet.
-    pub fn new(node: i32, endpoint: Arc<Endpoint>, peer: SocketAddr, connection: u64) -> RequestContext {
+    pub fn new(
+        endpoint: Arc<Endpoint>,
+        cluster: Arc<[Arc<Endpoint>]>,
+        peer: SocketAddr,
+        connection: u64,
+    ) -> RequestContext {
         RequestContext {
-            node,
+            node: endpoint.node,
             endpoint,
+            cluster,
             principal: Principal::anonymous(),
             client_id: Arc::default(),
             peer,
             connection,
             hurry: Hurry::default(),
         }
+    }
+
+    /// Where this client finds a node.
+    pub fn endpoint_of(&self, node: i32) -> Option<&Endpoint> {
+        self.cluster.iter().find(|endpoint| endpoint.node == node).map(|endpoint| &**endpoint)
+    }
+
+    /// The node that clients take for the controller. Any will do, because each hands on what a controller does; Kafka names
+    /// one by chance.
+    pub fn controller(&self) -> i32 {
+        self.cluster.first().map_or(self.node, |endpoint| endpoint.node)
     }
 
     /// Remembers what the client calls itself. ApiVersions names client and software together, and records it.

@@ -66,6 +66,7 @@ pub(super) fn topic_code(failure: &TopicError) -> ResponseError {
         }
         TopicError::ElectionNotNeeded => ResponseError::ElectionNotNeeded,
         TopicError::NoReassignment => ResponseError::NoReassignmentInProgress,
+        TopicError::NoReplica => ResponseError::ReplicaNotAvailable,
         TopicError::NoSuchLogDir => ResponseError::LogDirNotFound,
         TopicError::UnknownId => ResponseError::UnknownTopicId,
         TopicError::DeletionDisabled => ResponseError::TopicDeletionDisabled,

@@ -11,11 +11,11 @@ use kafka_protocol::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 
-use super::Core;
-use super::epochs::check_leader_epoch;
+use super::epochs::check_node_and_epoch;
 use super::errors::storage_code;
+use super::{Core, RequestContext};
 use crate::storage::log::TimestampOffset;
-use crate::topics::{Isolation, Partition};
+use crate::topics::{Isolation, Partition, Topic};
 
 /// The timestamps that are no times, and the first version that knows each.
 const LATEST: i64 = -1;
@@ -28,30 +28,37 @@ const EARLIEST_PENDING_UPLOAD: i64 = -6;
 /// The first version with a leader epoch in the answer.
 const LEADER_EPOCH_FROM: i16 = 4;
 
-/// A client that is no replica.
+/// A client that is no replica, and one that looks into any replica's log.
 const CONSUMER: i32 = -1;
+const DEBUGGER: i32 = -2;
 
 /// "No such offset", which is not an error.
 const NOTHING: TimestampOffset = TimestampOffset { timestamp: -1, offset: -1, leader_epoch: -1 };
 
 /// Looks up every partition; one that fails fails alone.
-pub(super) async fn handle(core: &Core, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+pub(super) async fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: ListOffsetsRequest,
+    version: i16,
+) -> ListOffsetsResponse {
     // Only for consumers does the answer end where they may read; tools that pose as a replica see the whole log.
     let isolation = match (request.replica_id.0, request.isolation_level) {
         (CONSUMER, 1) => Some(Isolation::ReadCommitted),
         (CONSUMER, _) => Some(Isolation::ReadUncommitted),
         _ => None,
     };
+    let reader = Reader { node: context.node, must_lead: request.replica_id.0 != DEBUGGER, isolation };
     let mut responses = Vec::new();
     for (name, rows) in rows(&request) {
         let found = core.topics.get(name);
         let mut partitions = Vec::with_capacity(rows.len());
         for Row { wanted, asked_twice } in rows {
-            let partition = found.as_ref().and_then(|found| found.partition(wanted.partition_index));
+            let partition = found.as_ref().and_then(|found| Some((found, found.partition(wanted.partition_index)?)));
             let outcome = match partition {
                 _ if asked_twice => Err(ResponseError::InvalidRequest),
                 _ if !knows(wanted.timestamp, version) => Err(ResponseError::UnsupportedVersion),
-                Some(partition) => look_up(partition, wanted, isolation).await,
+                Some((topic, partition)) => look_up(topic, partition, wanted, reader).await,
                 None => Err(ResponseError::UnknownTopicOrPartition),
             };
             partitions.push(respond(wanted, outcome, version));
@@ -59,6 +66,15 @@ pub(super) async fn handle(core: &Core, request: ListOffsetsRequest, version: i1
         responses.push(ListOffsetsTopicResponse::default().with_name(name.clone()).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(responses)
+}
+
+/// Who asks, and which node.
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    node: i32,
+    /// Only the leader may answer.
+    must_lead: bool,
+    isolation: Option<Isolation>,
 }
 
 /// One partition of the answer.
@@ -106,11 +122,12 @@ fn knows(timestamp: i64, version: i16) -> bool {
 }
 
 async fn look_up(
+    topic: &Topic,
     partition: &Arc<Partition>,
     wanted: &ListOffsetsPartition,
-    isolation: Option<Isolation>,
+    Reader { node, must_lead, isolation }: Reader,
 ) -> Result<TimestampOffset, ResponseError> {
-    check_leader_epoch(partition, wanted.current_leader_epoch)?;
+    check_node_and_epoch(topic, partition, (node, must_lead), wanted.current_leader_epoch)?;
     let readable = isolation.unwrap_or(Isolation::ReadUncommitted);
     let found = match wanted.timestamp {
         LATEST => return Ok(latest(partition, isolation)),

@@ -22,7 +22,7 @@ use crate::topics::{Partition, Topic, TopicError};
 /// The first version in which a topic may be asked for by its id.
 const TOPIC_IDS_FROM: i16 = 12;
 
-/// One node answers for all: it is the only broker, the controller, and the leader of everything.
+/// Whichever node is asked tells the same of all of them.
 pub(super) async fn handle(
     core: &Core,
     context: &RequestContext,
@@ -32,15 +32,16 @@ pub(super) async fn handle(
     if version < TOPIC_IDS_FROM && request.topics.iter().flatten().any(names_an_id) {
         return refuse_ids(request);
     }
-    let endpoint = &context.endpoint;
-    let broker = MetadataResponseBroker::default()
-        .with_node_id(BrokerId(context.node))
-        .with_host(StrBytes::from_string(endpoint.host.clone()))
-        .with_port(i32::from(endpoint.port));
+    let brokers = context.cluster.iter().map(|endpoint| {
+        MetadataResponseBroker::default()
+            .with_node_id(BrokerId(endpoint.node))
+            .with_host(StrBytes::from_string(endpoint.host.clone()))
+            .with_port(i32::from(endpoint.port))
+    });
     let mut response = MetadataResponse::default()
-        .with_brokers(vec![broker])
+        .with_brokers(brokers.collect())
         .with_cluster_id(Some(StrBytes::from_string(core.topics.cluster_id().to_owned())))
-        .with_controller_id(BrokerId(context.node))
+        .with_controller_id(BrokerId(context.controller()))
         .with_topics(topics(core, context, request, version).await);
     if request.include_cluster_authorized_operations && (8..=10).contains(&version) {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
@@ -61,11 +62,11 @@ async fn topics(
     version: i16,
 ) -> Vec<MetadataResponseTopic> {
     let Some(wanted) = wanted(request, version) else {
-        return core.topics.list().iter().map(|topic| known(context, topic)).collect();
+        return core.topics.list().iter().map(|topic| known(topic)).collect();
     };
     // As in Kafka, one id makes the request one for ids, and names in it are passed over.
     let by_id = wanted.iter().any(|topic| !topic.topic_id.is_nil());
-    let mut found = if by_id { by_ids(core, context, wanted) } else { by_names(core, context, request, wanted).await };
+    let mut found = if by_id { by_ids(core, wanted) } else { by_names(core, context, request, wanted).await };
     // Kafka tells of the topics that it does not know before all others or after them.
     found.sort_by_key(|topic| (topic.error_code != 0) != by_id);
     found
@@ -91,10 +92,10 @@ fn wanted(request: &MetadataRequest, version: i16) -> Option<&[MetadataRequestTo
     request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
 }
 
-fn by_ids(core: &Core, context: &RequestContext, wanted: &[MetadataRequestTopic]) -> Vec<MetadataResponseTopic> {
+fn by_ids(core: &Core, wanted: &[MetadataRequestTopic]) -> Vec<MetadataResponseTopic> {
     let mut seen = HashSet::from([Uuid::nil()]);
     let ids = wanted.iter().map(|topic| topic.topic_id).filter(|id| seen.insert(*id));
-    ids.map(|id| by_topic_id(core, context, id)).collect()
+    ids.map(|id| by_topic_id(core, id)).collect()
 }
 
 async fn by_names(
@@ -112,12 +113,12 @@ async fn by_names(
         let outcomes = core.topics.auto_create(&context.principal, &missing).await;
         created = missing.iter().map(TopicName::as_str).zip(outcomes).collect();
     }
-    names.into_iter().map(|name| by_name(core, context, name, created.remove(name.as_str()))).collect()
+    names.into_iter().map(|name| by_name(core, name, created.remove(name.as_str()))).collect()
 }
 
-fn by_topic_id(core: &Core, context: &RequestContext, id: Uuid) -> MetadataResponseTopic {
+fn by_topic_id(core: &Core, id: Uuid) -> MetadataResponseTopic {
     match TopicId::from_uuid(id).and_then(|id| core.topics.get_by_id(id)) {
-        Some(topic) => known(context, &topic),
+        Some(topic) => known(&topic),
         None => refused(ResponseError::UnknownTopicId, None, id),
     }
 }
@@ -136,25 +137,24 @@ fn to_create(core: &Core, request: &MetadataRequest, wire_name: &WireName) -> Op
 /// A topic by its name, with what became of it if it was to be created.
 fn by_name(
     core: &Core,
-    context: &RequestContext,
     wire_name: &WireName,
     created: Option<Result<Arc<Topic>, TopicError>>,
 ) -> MetadataResponseTopic {
     let refuse = |code| refused(code, Some(wire_name.clone()), Uuid::nil());
     match created {
-        Some(Ok(topic)) => return known(context, &topic),
+        Some(Ok(topic)) => return known(&topic),
         Some(Err(failure)) => return refuse(topic_code(&failure)),
         None => {}
     }
     match (core.topics.get(wire_name), TopicName::parse(wire_name)) {
-        (Some(topic), _) => known(context, &topic),
+        (Some(topic), _) => known(&topic),
         (None, Err(_)) => refuse(ResponseError::InvalidTopicException),
         (None, Ok(name)) => refuse(ResponseError::UnknownTopicOrPartition).with_is_internal(name.is_internal()),
     }
 }
 
-fn known(context: &RequestContext, topic: &Topic) -> MetadataResponseTopic {
-    let partitions = topic.partitions.iter().map(|partition| known_partition(context, partition)).collect();
+fn known(topic: &Topic) -> MetadataResponseTopic {
+    let partitions = topic.partitions.iter().map(|partition| known_partition(topic, partition)).collect();
     MetadataResponseTopic::default()
         .with_name(Some(wire_name(topic.name.as_str())))
         .with_topic_id(topic.id.uuid())
@@ -162,14 +162,15 @@ fn known(context: &RequestContext, topic: &Topic) -> MetadataResponseTopic {
         .with_partitions(partitions)
 }
 
-fn known_partition(context: &RequestContext, partition: &Partition) -> MetadataResponsePartition {
-    let node = BrokerId(context.node);
+fn known_partition(topic: &Topic, partition: &Partition) -> MetadataResponsePartition {
+    let index = partition.id().partition;
+    let replicas: Vec<BrokerId> = topic.replicas_of(index).into_iter().map(BrokerId).collect();
     MetadataResponsePartition::default()
-        .with_partition_index(partition.id().partition)
-        .with_leader_id(node)
+        .with_partition_index(index)
+        .with_leader_id(BrokerId(topic.leader_of(index)))
         .with_leader_epoch(partition.leader_epoch())
-        .with_replica_nodes(vec![node])
-        .with_isr_nodes(vec![node])
+        .with_replica_nodes(replicas.clone())
+        .with_isr_nodes(replicas)
 }
 
 fn refused(code: ResponseError, name: Option<WireName>, id: Uuid) -> MetadataResponseTopic {

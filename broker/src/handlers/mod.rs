@@ -59,8 +59,8 @@ pub struct Core {
     coordinator: Arc<Coordinator>,
     clock: Clock,
     journal: Journal,
-    /// The sessions of the one node that there is.
-    fetch_sessions: FetchSessions,
+    /// The sessions of each node, in the order of the ids.
+    fetch_sessions: Vec<FetchSessions>,
     /// Held by whoever makes an answer that is much longer than its request.
     long_answers: Semaphore,
 }
@@ -68,7 +68,9 @@ pub struct Core {
 impl Core {
     /// Puts the rooms together.
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
-        let fetch_sessions = FetchSessions::new(topics.config().max_incremental_fetch_session_cache_slots);
+        let config = topics.config();
+        let sessions = |_| FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
+        let fetch_sessions = config.nodes().ids().map(sessions).collect();
         let coordinator = Arc::new(Coordinator::new(Arc::clone(&topics), clock.clone(), journal.clone()));
         Core { topics, coordinator, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
     }
@@ -76,6 +78,11 @@ impl Core {
     /// The broker's settings as they are now.
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.topics.config()
+    }
+
+    /// The fetch sessions of a node.
+    fn fetch_sessions(&self, node: i32) -> &FetchSessions {
+        &self.fetch_sessions[self.config().nodes().index_of(node).unwrap_or(0)]
     }
 
     /// Who looks after groups.
@@ -117,12 +124,14 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
     match api.key {
         ApiKey::Produce => produce::handle(core, context, head, body).await,
         ApiKey::Fetch => fetch::handle(core, context, head, body).await,
-        ApiKey::ListOffsets => head.encode(&list_offsets::handle(core, head.decode(body)?, version).await),
+        ApiKey::ListOffsets => head.encode(&list_offsets::handle(core, context, head.decode(body)?, version).await),
         ApiKey::Metadata => head.encode(&metadata::handle(core, context, &head.decode(body)?, version).await),
-        ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(context, head.decode(body)?, version)),
+        ApiKey::FindCoordinator => head.encode(&find_coordinator::handle(core, context, head.decode(body)?, version)),
         ApiKey::ApiVersions => head.encode(&api_versions::handle(core, context, &head.decode(body)?, version)),
         ApiKey::InitProducerId => head.encode(&init_producer_id::handle(core, &head.decode(body)?).await),
-        ApiKey::OffsetForLeaderEpoch => head.encode(&offset_for_leader_epoch::handle(core, head.decode(body)?)),
+        ApiKey::OffsetForLeaderEpoch => {
+            head.encode(&offset_for_leader_epoch::handle(core, context, head.decode(body)?))
+        }
         ApiKey::DescribeConfigs
         | ApiKey::AlterConfigs
         | ApiKey::IncrementalAlterConfigs
@@ -148,7 +157,7 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         | ApiKey::AlterPartitionReassignments
         | ApiKey::ListPartitionReassignments
         | ApiKey::DescribeQuorum
-        | ApiKey::DescribeCluster => cluster::answer(core, context, api.key, head, body),
+        | ApiKey::DescribeCluster => cluster::answer(core, context, api.key, head, body).await,
         ApiKey::DescribeAcls
         | ApiKey::CreateAcls
         | ApiKey::DeleteAcls

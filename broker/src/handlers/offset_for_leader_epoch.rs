@@ -8,8 +8,8 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
     EpochEndOffset, OffsetForLeaderEpochResponse, OffsetForLeaderTopicResult,
 };
 
-use super::Core;
-use super::epochs::check_leader_epoch;
+use super::epochs::check_node_and_epoch;
+use super::{Core, RequestContext};
 use crate::storage::log::EpochEnd;
 use crate::topics::Topic;
 
@@ -17,19 +17,24 @@ use crate::topics::Topic;
 const NOTHING: EpochEnd = EpochEnd { epoch: -1, end_offset: -1 };
 
 /// Looks up every partition; one that fails fails alone. Followers and consumers get the same answer.
-pub(super) fn handle(core: &Core, request: OffsetForLeaderEpochRequest) -> OffsetForLeaderEpochResponse {
+pub(super) fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: OffsetForLeaderEpochRequest,
+) -> OffsetForLeaderEpochResponse {
     let topics = request.topics.into_iter().map(|OffsetForLeaderTopic { topic, partitions, .. }| {
         let found = core.topics.get(&topic);
-        let partitions = partitions.iter().map(|wanted| respond(wanted, look_up(found.as_deref(), wanted)));
+        let look_up = |wanted| look_up(found.as_deref(), wanted, context.node);
+        let partitions = partitions.iter().map(|wanted| respond(wanted, look_up(wanted)));
         OffsetForLeaderTopicResult::default().with_partitions(partitions.collect()).with_topic(topic)
     });
     OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
 }
 
-fn look_up(topic: Option<&Topic>, wanted: &OffsetForLeaderPartition) -> Result<EpochEnd, ResponseError> {
-    let partition = topic.and_then(|topic| topic.partition(wanted.partition));
-    let partition = partition.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    check_leader_epoch(partition, wanted.current_leader_epoch)?;
+fn look_up(topic: Option<&Topic>, wanted: &OffsetForLeaderPartition, node: i32) -> Result<EpochEnd, ResponseError> {
+    let topic = topic.ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = topic.partition(wanted.partition).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_node_and_epoch(topic, partition, (node, true), wanted.current_leader_epoch)?;
     // No epoch at all is what followers of old message formats asked for.
     let known = (wanted.leader_epoch != NOTHING.epoch).then(|| partition.end_of_epoch(wanted.leader_epoch)).flatten();
     Ok(known.unwrap_or(NOTHING))

@@ -4,7 +4,7 @@
 //! The batches of a request are checked and appended one after another; then their flushes are awaited, which run
 //! side by side.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::poll_fn;
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -13,16 +13,18 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::BrokerId;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse,
+    TopicProduceResponse,
 };
 use kafka_protocol::protocol::StrBytes;
 use tokio::task::{spawn_blocking, yield_now};
 
 use super::call::{Answer, Hangup, Head};
 use super::errors::{refusal_code, storage_code};
-use super::{Core, RequestContext};
+use super::{Core, Endpoint, RequestContext};
 use crate::clock::TimestampMs;
 use crate::config::{TopicConfig, limits};
 use crate::names::{TopicId, TopicName};
@@ -32,6 +34,9 @@ use crate::topics::{Partition, Topic};
 
 /// The first version that names topics by their ids.
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// The first version that names the leader to whom asks another node.
+const LEADERS_FROM: i16 = 10;
 
 /// The first version that may carry zstd.
 const ZSTD_FROM: i16 = 7;
@@ -89,7 +94,23 @@ async fn respond(core: &Core, context: &RequestContext, mut request: ProduceRequ
         }
         responses.push(topic.with_partition_responses(answers));
     }
-    ProduceResponse::default().with_responses(responses)
+    let node_endpoints = endpoints_of_leaders(context, &responses);
+    ProduceResponse::default().with_responses(responses).with_node_endpoints(node_endpoints)
+}
+
+/// Where the leaders are whom partitions of the answer name, so that the client need not ask for metadata (KIP-951).
+fn endpoints_of_leaders(context: &RequestContext, responses: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {
+    let partitions = responses.iter().flat_map(|topic| &topic.partition_responses);
+    let leaders: BTreeSet<BrokerId> = partitions.map(|partition| partition.current_leader.leader_id).collect();
+    let endpoints = leaders.into_iter().filter_map(|leader| context.endpoint_of(leader.0));
+    let tell = |endpoint: &Endpoint| {
+        NodeEndpoint::default()
+            .with_node_id(BrokerId(endpoint.node))
+            .with_host(StrBytes::from_string(endpoint.host.clone()))
+            .with_port(i32::from(endpoint.port))
+            .with_rack(None)
+    };
+    endpoints.map(tell).collect()
 }
 
 /// What is the same for every partition of a request, and how much was done without a pause.
@@ -170,6 +191,9 @@ impl Writer<'_> {
         }
         if topic.name.is_internal() && *self.context.client_id != *ADMIN_CLIENT_ID {
             return Err(refused(ResponseError::InvalidTopicException));
+        }
+        if topic.leader_of(wanted.index) != self.context.node {
+            return Err(led_elsewhere(topic, partition, self.version));
         }
         let batch = batch.map_err(|refusal| rejected(partition, &refusal))?;
         self.give_way(&batch).await;
@@ -273,6 +297,17 @@ fn refused(code: ResponseError) -> PartitionProduceResponse {
         .with_base_offset(-1)
         .with_log_append_time_ms(-1)
         .with_log_start_offset(-1)
+}
+
+/// The answer for a partition of another node.
+fn led_elsewhere(topic: &Topic, partition: &Partition, version: i16) -> PartitionProduceResponse {
+    let answer = refused(ResponseError::NotLeaderOrFollower);
+    if version < LEADERS_FROM {
+        return answer;
+    }
+    let leader = BrokerId(topic.leader_of(partition.id().partition));
+    let leader = LeaderIdAndEpoch::default().with_leader_id(leader).with_leader_epoch(partition.leader_epoch());
+    answer.with_current_leader(leader)
 }
 
 fn refuse_all(request: ProduceRequest, code: ResponseError, sentence: Option<String>) -> ProduceResponse {

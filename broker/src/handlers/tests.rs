@@ -38,8 +38,16 @@ pub(crate) fn core_at(folder: &Path, change: impl FnOnce(&mut BrokerConfig)) -> 
 
 /// A client on the loopback.
 pub(crate) fn context() -> RequestContext {
-    let endpoint = Endpoint { listener: "PLAINTEXT".into(), host: "broker.test".into(), port: 9092 };
-    RequestContext::new(1, Arc::new(endpoint), ([127, 0, 0, 1], 40000).into(), 1)
+    context_of_node(1, 1)
+}
+
+/// A client of one of so many nodes.
+pub(crate) fn context_of_node(node: i32, count: i32) -> RequestContext {
+    let endpoint = |node: i32| {
+        Arc::new(Endpoint { node, listener: "PLAINTEXT".into(), host: "broker.test".into(), port: 9091 + node as u16 })
+    };
+    let cluster = (1..=count).map(endpoint).collect();
+    RequestContext::new(endpoint(node), cluster, ([127, 0, 0, 1], 40000).into(), 1)
 }
 
 /// The name of a client whose requests meet a bug: no request is known that does.

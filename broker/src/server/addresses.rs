@@ -26,6 +26,8 @@ pub struct Addresses(Vec<BoundListener<Socket>>);
 pub(super) struct BoundListener<S> {
     pub(super) socket: S,
     pub(super) endpoint: Arc<Endpoint>,
+    /// The listeners of this name, of all nodes.
+    pub(super) cluster: Arc<[Arc<Endpoint>]>,
     /// As people write it, `NAME://host:port`.
     shown: String,
 }
@@ -36,8 +38,16 @@ impl Addresses {
     /// # Errors
     /// The sentence names the listener: its address does not resolve, is taken, or is not ours.
     pub fn take(listeners: &[Listener]) -> io::Result<Addresses> {
-        Ok(Addresses(listeners.iter().map(bind_listener).collect::<io::Result<Vec<_>>>()?))
+        let mut bound = listeners.iter().map(bind_listener).collect::<io::Result<Vec<_>>>()?;
+        // With ports that are free, it is known only now where the other nodes are.
+        let endpoints: Vec<Arc<Endpoint>> = bound.iter().map(|one| Arc::clone(&one.endpoint)).collect();
+        for one in &mut bound {
+            let alike = endpoints.iter().filter(|other| other.listener == one.endpoint.listener);
+            one.cluster = alike.cloned().collect();
+        }
+        Ok(Addresses(bound))
     }
+
     /// Lets clients connect; nobody is accepted yet.
     pub(super) fn listen(self) -> io::Result<Vec<BoundListener<StdListener>>> {
         self.0.into_iter().map(listen_on).collect()
@@ -52,8 +62,8 @@ fn bind_listener(listener: &Listener) -> io::Result<BoundListener<Socket>> {
         port => port,
     };
     let host = listener.advertised_host.clone();
-    let endpoint = Arc::new(Endpoint { listener: listener.name.clone(), host, port });
-    Ok(BoundListener { socket, endpoint, shown })
+    let endpoint = Arc::new(Endpoint { node: listener.node, listener: listener.name.clone(), host, port });
+    Ok(BoundListener { socket, endpoint, cluster: Arc::new([]), shown })
 }
 
 fn cannot_listen(shown: &str, source: &io::Error) -> io::Error {
@@ -91,9 +101,9 @@ fn port_of(socket: &Socket) -> io::Result<u16> {
 }
 
 fn listen_on(bound: BoundListener<Socket>) -> io::Result<BoundListener<StdListener>> {
-    let BoundListener { socket, endpoint, shown } = bound;
+    let BoundListener { socket, endpoint, cluster, shown } = bound;
     socket.listen(ACCEPT_BACKLOG).map_err(|source| cannot_listen(&shown, &source))?;
-    Ok(BoundListener { socket: socket.into(), endpoint, shown })
+    Ok(BoundListener { socket: socket.into(), endpoint, cluster, shown })
 }
 
 /// Whether somebody at this address answers as a broker does. It takes a moment when somebody else holds the port.

@@ -17,7 +17,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -34,7 +33,7 @@ use super::frames::{Frames, UNBUDGETED_BYTES};
 use super::goodbye::{Goodbye, is_the_clients_doing};
 use super::outbox::Outbox;
 use crate::clock::Clock;
-use crate::handlers::{self, Answer, Call, Endpoint, Hangup, RequestContext};
+use crate::handlers::{self, Answer, Call, Hangup, RequestContext};
 use crate::journal::{Event, PROVOKED};
 
 /// A busy connection may hold an empty buffer for this long: the next frame is then read into warm memory.
@@ -86,17 +85,14 @@ impl Connection {
     /// A client that was just accepted.
     pub(super) fn new(
         stream: TcpStream,
-        peer: SocketAddr,
-        id: u64,
-        endpoint: Arc<Endpoint>,
+        context: RequestContext,
         shared: Arc<Shared>,
         stopping: watch::Receiver<bool>,
     ) -> Connection {
         let config = shared.core.config();
         let largest_frame = usize::try_from(config.socket_request_max_bytes).unwrap_or(0);
-        let context = RequestContext::new(config.node_id, endpoint, peer, id);
-        let listener = context.endpoint.listener.clone();
-        shared.core.journal().record(|| Event::ClientConnected { connection: id, peer, listener });
+        let (connection, peer, listener) = (context.connection, context.peer, context.endpoint.listener.clone());
+        shared.core.journal().record(|| Event::ClientConnected { connection, peer, listener });
         Connection {
             stream,
             context,

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::config::limits;
-use crate::handlers::{Core, Endpoint};
+use crate::handlers::{Core, Endpoint, RequestContext};
 use crate::journal::PROVOKED;
 pub use addresses::Addresses;
 use addresses::BoundListener;
@@ -107,7 +107,8 @@ impl Server {
         for listener in self.listeners.lock().expect("nobody panics while holding this lock").drain(..) {
             let socket = TcpListener::from_std(listener.socket)?;
             let shared = Arc::clone(&self.shared);
-            loops.spawn(accept_loop(socket, listener.endpoint, shared, self.stopping.subscribe()));
+            let door = (listener.endpoint, listener.cluster);
+            loops.spawn(accept_loop(socket, door, shared, self.stopping.subscribe()));
         }
         Ok(())
     }
@@ -157,7 +158,7 @@ impl Default for Patience {
 /// Accepts until the server stops, then waits for the connections to end. A connection's task owns its slot.
 async fn accept_loop(
     socket: TcpListener,
-    endpoint: Arc<Endpoint>,
+    (endpoint, cluster): (Arc<Endpoint>, Arc<[Arc<Endpoint>]>),
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -173,7 +174,9 @@ async fn accept_loop(
         match accepted {
             Ok((slot, stream, peer)) => {
                 complained = false;
-                let connection = open(stream, peer, &endpoint, &shared, &stopping);
+                let id = shared.connection_ids.fetch_add(1, Ordering::Relaxed);
+                let context = RequestContext::new(Arc::clone(&endpoint), Arc::clone(&cluster), peer, id);
+                let connection = open(stream, context, &shared, &stopping);
                 connections.spawn(async move {
                     connection.run().await;
                     drop(slot);
@@ -211,17 +214,15 @@ async fn accept(
 
 fn open(
     stream: TcpStream,
-    peer: SocketAddr,
-    endpoint: &Arc<Endpoint>,
+    context: RequestContext,
     shared: &Arc<Shared>,
     stopping: &watch::Receiver<bool>,
 ) -> Connection {
     // Answers are written whole, so waiting to fill a packet would only delay them.
     if let Err(failure) = stream.set_nodelay(true) {
-        info!("cannot set TCP_NODELAY for {peer}: {failure}");
+        info!("cannot set TCP_NODELAY for {}: {failure}", context.peer);
     }
-    let id = shared.connection_ids.fetch_add(1, Ordering::Relaxed);
-    Connection::new(stream, peer, id, Arc::clone(endpoint), Arc::clone(shared), stopping.clone())
+    Connection::new(stream, context, Arc::clone(shared), stopping.clone())
 }
 
 /// EMFILE, ENFILE, ENOBUFS and ENOMEM: the next accept would fail as well.

@@ -42,7 +42,7 @@ fn serve_with(patience: Patience, change: impl FnOnce(&mut BrokerConfig)) -> Run
 
 fn listener(name: &str, port: u16) -> Listener {
     let host = "127.0.0.1".to_owned();
-    Listener { name: name.into(), advertised_host: host.clone(), host, port, advertised_port: 0 }
+    Listener { node: 1, name: name.into(), advertised_host: host.clone(), host, port, advertised_port: 0 }
 }
 
 impl Running {

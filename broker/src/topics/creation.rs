@@ -1,13 +1,14 @@
 //! What a client asks for when it creates a topic, and whether it may have it, by the rules of Kafka's controller
 //! (`ReplicationControlManager.createTopics`) and in its words. Nothing here touches the disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use super::TopicError;
 use super::registry::{Registry, metric_name};
-use crate::config::limits::MAX_PARTITIONS;
-use crate::config::{BrokerConfig, TopicConfig};
+use crate::config::limits::{MAX_NODES, MAX_PARTITIONS};
+use crate::config::{BrokerConfig, Nodes, TopicConfig};
 use crate::names::TopicName;
+use crate::storage::metadata::Replication;
 
 /// What a client asks for when it creates a topic.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,7 @@ pub struct NewTopic {
 pub(super) struct Plan {
     pub(super) name: TopicName,
     pub(super) partition_count: i32,
+    pub(super) replication: Replication,
     pub(super) overrides: BTreeMap<String, String>,
     pub(super) config: TopicConfig,
 }
@@ -64,7 +66,7 @@ impl Plan {
             return Err(TopicError::InvalidName(format!("Topic '{name}' collides with existing topic: {other}")));
         }
         let topic_config = config.topic_defaults.with_overrides(&wanted.configs).map_err(TopicError::InvalidConfig)?;
-        let partition_count = partition_count(wanted, config)?;
+        let (partition_count, replication) = partitions(wanted, config)?;
         let room = MAX_PARTITIONS.saturating_sub(registry.partition_count() + planned.partition_count);
         if usize::try_from(partition_count).map_or(true, |count| count > room) {
             return Err(TopicError::InvalidPartitions(format!(
@@ -73,14 +75,14 @@ impl Plan {
             )));
         }
         let own = wanted.configs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        Ok(Plan { name, partition_count, overrides: own.collect(), config: topic_config })
+        Ok(Plan { name, partition_count, replication, overrides: own.collect(), config: topic_config })
     }
 }
 
-/// How many partitions come of a wish. Replicas are checked on the way: there is one node, and it has one copy.
-fn partition_count(wanted: &NewTopic, config: &BrokerConfig) -> Result<i32, TopicError> {
+/// How many partitions come of a wish, and with which replicas.
+fn partitions(wanted: &NewTopic, config: &BrokerConfig) -> Result<(i32, Replication), TopicError> {
     if !wanted.assignments.is_empty() {
-        return assigned_partition_count(wanted, config.node_id);
+        return assigned_partitions(wanted, config.nodes());
     }
     if wanted.replication_factor < -1 || wanted.replication_factor == 0 {
         let text = "Replication factor must be larger than 0, or -1 to use the default value.";
@@ -93,17 +95,31 @@ fn partition_count(wanted: &NewTopic, config: &BrokerConfig) -> Result<i32, Topi
     }
     let factor =
         if wanted.replication_factor == -1 { config.default_replication_factor } else { wanted.replication_factor };
-    if factor != 1 {
-        return Err(TopicError::InvalidReplicationFactor(format!(
-            "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be \
-             reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned."
-        )));
-    }
-    Ok(if wanted.partitions == -1 { config.num_partitions } else { wanted.partitions })
+    check_factor(factor, config.nodes())?;
+    Ok((if wanted.partitions == -1 { config.num_partitions } else { wanted.partitions }, Replication::of(factor)))
 }
 
-/// The same for replicas that were assigned by hand: each partition can only be on this node.
-fn assigned_partition_count(wanted: &NewTopic, node_id: i32) -> Result<i32, TopicError> {
+/// No node has two replicas of a partition. To Kafka's sentence is added what can be done about it here.
+fn check_factor(factor: i16, nodes: Nodes) -> Result<(), TopicError> {
+    let (count, wanted) = (nodes.count(), i32::from(factor));
+    if wanted <= count {
+        return Ok(());
+    }
+    let ask = if count == 1 { "Ask for 1 or -1".to_owned() } else { format!("Ask for at most {count}") };
+    let more = if wanted <= MAX_NODES {
+        format!(", or start the broker with --nodes {factor}, which simulates as many.")
+    } else {
+        format!("; --nodes simulates up to {MAX_NODES}.")
+    };
+    Err(TopicError::InvalidReplicationFactor(format!(
+        "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} cannot be \
+         reached because only {count} broker(s) are registered or some brokers have all their log directories cordoned. \
+         {ask}{more}"
+    )))
+}
+
+/// The same for replicas that were assigned by hand. Partitions that come later get as many as the first.
+fn assigned_partitions(wanted: &NewTopic, nodes: Nodes) -> Result<(i32, Replication), TopicError> {
     if wanted.replication_factor != -1 {
         let text = "A manual partition assignment was specified, but replication factor was not set to -1.";
         return Err(TopicError::InvalidRequest(text.into()));
@@ -113,31 +129,50 @@ fn assigned_partition_count(wanted: &NewTopic, node_id: i32) -> Result<i32, Topi
         return Err(TopicError::InvalidRequest(text.into()));
     }
     let refuse = |text: String| Err(TopicError::InvalidReplicaAssignment(text));
-    let mut partitions = BTreeSet::new();
+    let mut assigned = BTreeMap::new();
+    let mut factor = None;
     for (partition, replicas) in &wanted.assignments {
-        if !partitions.insert(*partition) {
+        if assigned.insert(*partition, replicas.clone()).is_some() {
             return refuse(format!("Found multiple manual partition assignments for partition {partition}"));
         }
-        check_replicas(replicas, node_id)?;
+        check_replicas(replicas, nodes, factor)?;
+        factor = Some(replicas.len());
     }
-    if partitions.iter().copied().ne(0..i32::try_from(partitions.len()).unwrap_or(i32::MAX)) {
+    let count = i32::try_from(assigned.len()).unwrap_or(i32::MAX);
+    if assigned.keys().copied().ne(0..count) {
         return refuse("partitions should be a consecutive 0-based integer sequence".into());
     }
-    Ok(i32::try_from(partitions.len()).unwrap_or(i32::MAX))
+    let factor = factor.and_then(|factor| i16::try_from(factor).ok()).unwrap_or(1);
+    Ok((count, Replication { factor, assigned }))
 }
 
-/// Kafka looks at the replicas in ascending order, and names the first that is wrong.
-pub(super) fn check_replicas(replicas: &[i32], node_id: i32) -> Result<(), TopicError> {
+/// Kafka looks at the replicas in ascending order, and names the first that is wrong; then at how many there are, if that
+/// is settled already.
+pub(super) fn check_replicas(replicas: &[i32], nodes: Nodes, wanted: Option<usize>) -> Result<(), TopicError> {
     let refuse = |what: String| {
         Err(TopicError::InvalidReplicaAssignment(format!("The manual partition assignment includes {what}")))
     };
+    if replicas.is_empty() {
+        return refuse("an empty replica list.".into());
+    }
     let mut sorted = replicas.to_vec();
     sorted.sort_unstable();
-    match sorted[..] {
-        [] => refuse("an empty replica list.".into()),
-        [only] if only == node_id => Ok(()),
-        [first, ..] if first != node_id => refuse(format!("broker {first}, but no such broker is registered.")),
-        [_, second, ..] if second != node_id => refuse(format!("broker {second}, but no such broker is registered.")),
-        _ => refuse(format!("the broker {node_id} more than once.")),
+    let mut before = None;
+    for node in &sorted {
+        if !nodes.contains(*node) {
+            return refuse(format!("broker {node}, but no such broker is registered."));
+        }
+        if before == Some(node) {
+            return refuse(format!("the broker {node} more than once."));
+        }
+        before = Some(node);
+    }
+    match wanted {
+        Some(wanted) if wanted != replicas.len() => refuse(format!(
+            "a partition with {} replica(s), but this is not consistent with previous partitions, which have {wanted} \
+             replica(s).",
+            replicas.len()
+        )),
+        _ => Ok(()),
     }
 }

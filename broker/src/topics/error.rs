@@ -45,6 +45,9 @@ pub enum TopicError {
     /// NO_REASSIGNMENT_IN_PROGRESS (85).
     #[error("No partition reassignment is in progress.")]
     NoReassignment,
+    /// REPLICA_NOT_AVAILABLE (9).
+    #[error("The replica is not available for the requested topic-partition.")]
+    NoReplica,
     /// LOG_DIR_NOT_FOUND (57).
     #[error("The user-specified log directory is not found in the broker config.")]
     NoSuchLogDir,

@@ -17,6 +17,7 @@ mod flush;
 mod folder;
 mod isolation;
 mod partition;
+mod placement;
 mod registry;
 mod replicas;
 mod run;
@@ -50,6 +51,7 @@ pub use extension::MorePartitions;
 pub use folder::{Adopted, CLUSTER_METADATA, LOCK_FILE};
 pub use isolation::{Isolation, PartitionRead};
 pub use partition::Partition;
+pub use replicas::Move;
 pub use topic::Topic;
 pub use waiter::FetchWaiter;
 
@@ -146,7 +148,7 @@ impl Topics {
         if validate_only {
             let plan = |wish| {
                 let (record, config) = self.folder.plan(wish, &Planned::default())?;
-                Ok(Arc::new(Topic::new(&record, config, Vec::new())))
+                Ok(Arc::new(Topic::new(&record, self.config().nodes(), config, Vec::new())))
             };
             return wanted.iter().map(plan).collect();
         }

@@ -1,11 +1,13 @@
-//! Where replicas are, who leads them, and what becomes of the wish to have that otherwise. There is one node with one
-//! folder, so that each partition is where it should be already; everything else is refused in the words of Kafka's
-//! controller (`ReplicationControlManager`).
+//! Where replicas are, who leads them, and what becomes of the wish to have that otherwise, in the words of Kafka's
+//! controller (`ReplicationControlManager`). The nodes have one folder, so that a replica is wherever it is wanted as soon
+//! as that is written down; it is led by the first of its nodes, so that nobody need be elected.
 
+use std::io;
 use std::path::absolute;
 
 use super::creation::check_replicas;
-use super::{TopicError, Topics};
+use super::{Topic, TopicError, Topics};
+use crate::config::Nodes;
 use crate::config::limits::MAX_REPEATED_BYTES;
 use crate::names::{Principal, brief};
 use crate::storage;
@@ -17,6 +19,36 @@ const LONGEST_MOVING_NAME: usize = 255 - 40;
 /// The sentence on a topic that is not there.
 fn not_found(before: &str, name: &str, after: &str) -> TopicError {
     TopicError::NotFound(format!("{before}{}{after}", brief(name, MAX_REPEATED_BYTES)))
+}
+
+/// One partition on its way to other nodes.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// Which.
+    pub partition: i32,
+    /// The nodes, the one that is to lead first; `None` takes back a wish that is not yet fulfilled.
+    pub replicas: Option<Vec<i32>>,
+    /// Whether there may be more of them than before, or fewer.
+    pub may_change_count: bool,
+}
+
+impl Move {
+    pub(super) fn check(&self, topic: Option<&Topic>, name: &str, nodes: Nodes) -> Result<(), TopicError> {
+        let topic = topic.ok_or_else(|| not_found("Unable to find a topic named ", name, "."))?;
+        let partition = self.partition;
+        if topic.partition(partition).is_none() {
+            return Err(TopicError::NotFound(format!("Unable to find partition {name}:{partition}.")));
+        }
+        let replicas = self.replicas.as_ref().ok_or(TopicError::NoReassignment)?;
+        check_replicas(replicas, nodes, None)?;
+        let before = topic.replicas_of(partition).len();
+        if !self.may_change_count && before != replicas.len() {
+            let now = replicas.len();
+            let sentence = format!("The replication factor is changed from {before} to {now}");
+            return Err(TopicError::InvalidReplicationFactor(sentence));
+        }
+        Ok(())
+    }
 }
 
 impl Topics {
@@ -32,19 +64,16 @@ impl Topics {
         self.folder.space()
     }
 
-    /// Puts a partition on these nodes; `None` takes back a wish that is not yet fulfilled.
-    pub fn reassign(
-        &self,
-        _principal: &Principal,
-        topic: &str,
-        partition: i32,
-        replicas: Option<&[i32]>,
-    ) -> Result<(), TopicError> {
-        let found = self.get(topic).ok_or_else(|| not_found("Unable to find a topic named ", topic, "."))?;
-        if found.partition(partition).is_none() {
-            return Err(TopicError::NotFound(format!("Unable to find partition {topic}:{partition}.")));
-        }
-        check_replicas(replicas.ok_or(TopicError::NoReassignment)?, self.config().node_id)
+    /// Puts partitions of one topic on other nodes; each succeeds or fails alone, and the outcomes are in their order.
+    pub async fn reassign(&self, _principal: &Principal, topic: &str, moves: Vec<Move>) -> Vec<Result<(), TopicError>> {
+        let (name, count) = (topic.to_owned(), moves.len());
+        let outcome = self.in_turn(move |folder| folder.reassign(&name, &moves)).await;
+        outcome.unwrap_or_else(|broken| {
+            let why = broken.to_string();
+            let failed =
+                || storage::Error::io("reassign partitions in", self.data_folder())(io::Error::other(why.clone()));
+            (0..count).map(|_| Err(failed().into())).collect()
+        })
     }
 
     /// Elects the leader of a partition anew.
@@ -56,10 +85,11 @@ impl Topics {
         }
     }
 
-    /// Moves a partition into another folder of this node.
+    /// Moves a node's partition into another folder of this node.
     pub fn move_replica(
         &self,
         _principal: &Principal,
+        node: i32,
         topic: &str,
         partition: i32,
         log_dir: &str,
@@ -71,6 +101,7 @@ impl Topics {
             return Err(TopicError::NoSuchLogDir);
         }
         let found = self.get(topic).ok_or(TopicError::Unknown)?;
-        found.partition(partition).map(|_| ()).ok_or(TopicError::Unknown)
+        found.partition(partition).ok_or(TopicError::Unknown)?;
+        if found.is_on(partition, node) { Ok(()) } else { Err(TopicError::NoReplica) }
     }
 }

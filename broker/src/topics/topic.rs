@@ -6,9 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use super::Partition;
-use crate::config::TopicConfig;
+use super::placement::Placement;
+use crate::config::{Nodes, TopicConfig};
 use crate::names::{TopicId, TopicName};
-use crate::storage::metadata::{TopicRecord, TopicState};
+use crate::storage::metadata::{Replication, TopicRecord, TopicState};
 
 /// One topic, as it was when it was looked up: one that is extended gets a new `Arc`. A deleted topic's `Arc` stays valid
 /// for those who hold it; its partitions refuse.
@@ -28,12 +29,18 @@ pub struct Topic {
     pub partition_count: i32,
     pub(super) first_run: i64,
     pub(super) adopted: bool,
+    pub(super) placement: Placement,
     /// The settings now. One for all that were looked up.
     in_force: Arc<RwLock<Arc<TopicConfig>>>,
 }
 
 impl Topic {
-    pub(super) fn new(record: &TopicRecord, config: TopicConfig, partitions: Vec<Arc<Partition>>) -> Topic {
+    pub(super) fn new(
+        record: &TopicRecord,
+        nodes: Nodes,
+        config: TopicConfig,
+        partitions: Vec<Arc<Partition>>,
+    ) -> Topic {
         let config = Arc::new(config);
         Topic {
             name: record.name.clone(),
@@ -45,7 +52,23 @@ impl Topic {
             partition_count: record.partition_count,
             first_run: record.first_run,
             adopted: record.adopted,
+            placement: Placement::new(nodes, &record.name, record.id, record.replication.clone()),
         }
+    }
+
+    /// The node that leads a partition: a function of the nodes that there are, never stored.
+    pub fn leader_of(&self, partition: i32) -> i32 {
+        self.placement.leader(partition)
+    }
+
+    /// The nodes that have a partition, its leader first. All of them are in sync: they show the one copy that there is.
+    pub fn replicas_of(&self, partition: i32) -> Vec<i32> {
+        self.placement.replicas(partition)
+    }
+
+    /// Whether a node has a partition.
+    pub fn is_on(&self, partition: i32, node: i32) -> bool {
+        self.leader_of(partition) == node || self.replicas_of(partition).contains(&node)
     }
 
     /// The settings now, and no others while this is held: a batch is judged and appended under one set of them.
@@ -69,6 +92,7 @@ impl Topic {
             partitions: self.partitions.clone(),
             name: self.name.clone(),
             in_force: Arc::clone(&self.in_force),
+            placement: self.placement.clone(),
             ..*self
         }
     }
@@ -78,8 +102,9 @@ impl Topic {
         usize::try_from(number).ok().and_then(|index| self.partitions.get(index))
     }
 
-    /// The topic with more partitions; those that it has are shared with the snapshot before.
-    pub(super) fn extended(&self, more: Vec<Arc<Partition>>) -> Topic {
+    /// The topic with more partitions, none or some, and with replicas as they are now; the partitions that it has are
+    /// shared with the snapshot before.
+    pub(super) fn extended(&self, more: Vec<Arc<Partition>>, replication: Replication) -> Topic {
         let partitions: Vec<_> = self.partitions.iter().cloned().chain(more).collect();
         Topic {
             config: Arc::clone(&self.config),
@@ -88,6 +113,7 @@ impl Topic {
             partitions,
             name: self.name.clone(),
             in_force: Arc::clone(&self.in_force),
+            placement: self.placement.with(replication),
             ..*self
         }
     }
@@ -101,6 +127,7 @@ impl Topic {
             overrides: self.overrides.clone(),
             state,
             first_run: self.first_run,
+            replication: self.placement.replication.clone(),
             adopted: self.adopted,
         }
     }

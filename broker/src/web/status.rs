@@ -13,8 +13,10 @@ pub struct Status {
     pub pid: u32,
     /// The cluster's id.
     pub cluster_id: String,
-    /// `node.id`.
+    /// `node.id`; of several nodes, that of the first.
     pub node_id: i32,
+    /// How many nodes the process shows itself as (`cutaway.nodes`); more than one are simulated.
+    pub nodes: i32,
     /// In the order of the settings; at least one.
     pub listeners: Vec<ListenerStatus>,
     /// The absolute path of the data folder.
@@ -34,6 +36,8 @@ pub struct Status {
 /// One listener of a running broker.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ListenerStatus {
+    /// The id of the node whose it is.
+    pub node: i32,
     /// Its name.
     pub name: String,
     /// What was bound: `PLAINTEXT://127.0.0.1:9092`.

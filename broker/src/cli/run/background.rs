@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, bail};
 use cutaway::storage::disk::Disk;
-use cutaway::web::Status;
+use cutaway::web::{ListenerStatus, Status};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -47,7 +47,8 @@ impl Background {
         Ok(Background { process, line_to_broker, output, log, folder: None, has_failed: false })
     }
 
-    /// The address at which it serves, as soon as it does.
+    /// The address at which it serves, as soon as it does; where it shows itself as several nodes, one of each, separated
+    /// by commas.
     pub(super) async fn address(&mut self) -> anyhow::Result<String> {
         let Some(line) = self.output.next_line().await.context("cannot hear the broker")? else {
             self.has_failed = true;
@@ -55,8 +56,10 @@ impl Background {
         };
         let status: Status = serde_json::from_str(&line).context("the broker does not say where it serves")?;
         self.folder = Some(status.data_folder);
-        let listener = status.listeners.first().context("the broker listens nowhere")?;
-        Ok(listener.address.rsplit("//").next().unwrap_or_default().to_owned())
+        let address = |listener: &ListenerStatus| listener.address.rsplit("//").next().unwrap_or_default().to_owned();
+        let addresses: Vec<String> = status.listeners.iter().map(address).collect();
+        anyhow::ensure!(!addresses.is_empty(), "the broker listens nowhere");
+        Ok(addresses.join(","))
     }
 
     /// Waits until it has ended, although nobody asked it to; once.

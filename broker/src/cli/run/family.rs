@@ -107,8 +107,9 @@ fn processes(address: &str) -> BTreeMap<i32, Process> {
 fn tells(entry: &[u8], address: &str) -> bool {
     let Ok(entry) = str::from_utf8(entry) else { return false };
     match entry.split_once('=') {
-        Some((RUNS, runs)) => runs.split(',').any(|run| run == address),
-        Some((name, value)) => value == address && VARIABLES.contains(&name),
+        // Of several nodes the variables tell one address each, of runs around one another the address of each.
+        Some((name, told)) if name == RUNS || VARIABLES.contains(&name) => told.split(',').any(|one| one == address),
+        Some(_) => false,
         None => false,
     }
 }
@@ -141,6 +142,7 @@ mod tests {
     #[test]
     fn an_address_is_told_by_our_variables_alone() {
         let told = |entry: &str| tells(entry.as_bytes(), "h:1");
+        assert!(told("KAFKA_BOOTSTRAP_SERVERS=h:1,h:2,h:3"));
         assert!(told("KAFKA_BROKER=h:1") && told("CUTAWAY_RUN=h:1") && told("CUTAWAY_RUN=h:2,h:1"));
         assert!(!told("KAFKA_BROKER=h:12") && !told("CUTAWAY_RUN=h:12") && !told("OTHER=h:1") && !told("h:1"));
     }

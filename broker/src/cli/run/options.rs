@@ -4,12 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
-use cutaway::config::{Settings, SettingsError};
+use cutaway::config::{Settings, SettingsError, on_free_ports};
 
-use crate::cli::arguments::{FolderOptions, LogFormat, StartOptions};
-
-/// Where the broker listens, whatever a file says: a free port of this machine.
-const LISTENERS: &str = "PLAINTEXT://127.0.0.1:0";
+use crate::cli::arguments::{FolderOptions, LogFormat, NodesOption, StartOptions};
 
 /// Shown below `cutaway run --help`.
 pub(crate) const EXAMPLES: &str = "\
@@ -19,6 +16,7 @@ Examples:
   cutaway run -- cargo test
   cutaway run -- npm test
   cutaway run --override num.partitions=3 -- mvn verify
+  cutaway run --nodes 3 -- pytest          with three brokers, simulated; the address is then a list of three
   cutaway run -- sh -c 'echo hello | kcat -P -b $KAFKA_BROKER -t greetings'
 
 The tests read the broker's address from the environment:
@@ -44,6 +42,8 @@ pub(crate) struct RunOptions {
     /// One setting of the broker; may be given again.
     #[arg(long = "override", value_name = "KEY=VALUE")]
     pub(super) overrides: Vec<String>,
+    #[command(flatten)]
+    pub(super) nodes: NodesOption,
     /// Say nothing of the settings.
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -67,7 +67,10 @@ impl RunOptions {
     pub(super) fn settings(&self) -> Result<Settings, SettingsError> {
         let (config, overrides) = (self.config.clone(), self.overrides.clone());
         let settings = FolderOptions { data: None, config, overrides }.settings(Vec::new())?;
-        Ok(settings.with_flag("run", "listeners", LISTENERS))
+        // Where the broker listens, whatever a file says: free ports of this machine.
+        let settings = self.nodes.set(settings);
+        let listeners = on_free_ports(settings.node_count());
+        Ok(settings.with_flag("run", "listeners", listeners))
     }
 
     /// The arguments of the process that is the broker.
@@ -79,6 +82,7 @@ impl RunOptions {
         for assignment in &self.overrides {
             arguments.extend(["--override", assignment].map(OsString::from));
         }
+        arguments.extend(self.nodes.arguments().map(OsString::from));
         arguments.extend((0..self.verbose).map(|_| "--verbose".into()));
         if self.log_format == LogFormat::Json {
             arguments.extend(["--log-format", "json"].map(OsString::from));
@@ -117,11 +121,15 @@ mod tests {
 
     #[test]
     fn the_broker_gets_the_same_settings() {
-        let given = options(&["--override", "num.partitions=3", "--config=/f", "-vv", "--log-format=json", "true"]);
+        let given =
+            ["--override", "num.partitions=3", "--config=/f", "-vv", "--log-format=json", "--nodes", "3", "true"];
+        let given = options(&given);
         let all = std::iter::once("cutaway".into()).chain(given.of_broker());
         let Some(Command::Run(broker)) = Arguments::try_parse_from(all).expect("legal").command else { panic!() };
         assert!(broker.serve && broker.command.is_empty());
-        let told = |options: &RunOptions| format!("{:?}", (&options.config, &options.overrides, options.logging()));
+        let told = |options: &RunOptions| {
+            format!("{:?}", (&options.config, &options.overrides, &options.nodes, options.logging()))
+        };
         assert_eq!(told(&broker), told(&given));
     }
 
@@ -130,5 +138,8 @@ mod tests {
         let settings = options(&["--override", "listeners=PLAINTEXT://127.0.0.1:9092", "true"]).settings();
         let config = settings.expect("readable").resolve().expect("legal");
         assert_eq!((config.listeners.len(), config.listeners[0].port), (1, 0));
+        let settings = options(&["--nodes", "3", "true"]).settings();
+        let config = settings.expect("readable").resolve().expect("legal");
+        assert!(config.listeners.len() == 3 && config.listeners.iter().all(|listener| listener.port == 0));
     }
 }

@@ -1,6 +1,7 @@
 //! Settings of identity, groups, transactions, security, and of the cluster that one process does not need.
 
 use super::super::definition::{Allowed, Definition, Kind, boolean, int, list, long, short, string, unset};
+use super::super::limits::MAX_NODES;
 
 const GROUPS: &str = "consumer groups of the new protocol";
 const TRANSACTIONS: &str = "transactions";
@@ -14,6 +15,9 @@ pub(super) const ROWS: &[Definition] = &[
     int("node.id", "1", "The number that this broker is known by.")
         .at_least(0)
         .differs(None, "so that a broker starts without any configuration"),
+    int("cutaway.nodes", "1", "Brokers that this process shows itself as, with `node.id` and the ids after it.")
+        .takes(Allowed::Between(1, MAX_NODES as i64))
+        .differs(None, "a key of Cutaway's own: several nodes are simulated over one copy of the data"),
     int("broker.id", "-1", "The old name of `node.id`.").unless("node.id"),
     unset(Kind::String, "broker.rack", "Where this broker stands.").without_effect(NO_REPLICAS),
     list("process.roles", "broker", "Whether the process is a broker, a controller, or both.")
@@ -55,9 +59,8 @@ pub(super) const ROWS: &[Definition] = &[
     int("offsets.topic.num.partitions", "4", "Partitions of __consumer_offsets when it is made.")
         .at_least(1)
         .differs(Some("50"), "because a few folders are easier to look at than fifty, and one machine needs no more"),
-    short("offsets.topic.replication.factor", "3", "Replicas of __consumer_offsets.")
-        .at_least(1)
-        .without_effect(NO_REPLICAS),
+    short("offsets.topic.replication.factor", "3", "Replicas of __consumer_offsets, as far as there are nodes.")
+        .at_least(1),
     int("offsets.topic.segment.bytes", "104857600", "Segment size of __consumer_offsets.").at_least(1),
     int("offsets.retention.minutes", "10080", "How long an empty group's offsets are kept.").at_least(1),
     long("offsets.retention.check.interval.ms", "600000", "How often expired offsets are looked for.").at_least(1),

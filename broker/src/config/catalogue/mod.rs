@@ -145,9 +145,10 @@ mod tests {
         };
         let disagreements: Vec<String> = broker_settings().filter_map(disagreement).collect();
         assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
-        // What the broker itself does not define: a key of ours, and two of Kafka's authorizer.
+        // What the broker itself does not define: two keys of ours, and two of Kafka's authorizer.
         let others = broker_settings().map(|row| row.name).filter(|name| fact_about(name).is_none());
-        let of_elsewhere = ["cutaway.allow.insecure.listeners", "super.users", "allow.everyone.if.no.acl.found"];
+        let of_elsewhere =
+            ["cutaway.allow.insecure.listeners", "cutaway.nodes", "super.users", "allow.everyone.if.no.acl.found"];
         assert!(others.eq(of_elsewhere));
     }
 

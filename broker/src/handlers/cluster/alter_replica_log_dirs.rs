@@ -26,7 +26,7 @@ pub(super) fn handle(
     }
     let results = wanted.into_iter().map(|(name, partitions)| {
         let partitions = partitions.into_iter().map(|(partition, log_dir)| {
-            let outcome = core.topics.move_replica(&context.principal, name, partition, log_dir);
+            let outcome = core.topics.move_replica(&context.principal, context.node, name, partition, log_dir);
             AlterReplicaLogDirPartitionResult::default()
                 .with_partition_index(partition)
                 .with_error_code(outcome.map_or_else(|failure| topic_code(&failure).code(), |()| 0))

@@ -13,8 +13,8 @@ use crate::handlers::{Core, RequestContext};
 const BROKER: i8 = 1;
 const CONTROLLER: i8 = 2;
 
-/// One node is the only broker, by the address of the listener that the client came in on, and the controller. It is never
-/// fenced, so that it does not matter whether fenced brokers are wanted.
+/// Tells all nodes by their addresses of the listener that the client came in on. None is ever fenced, so that it does not
+/// matter whether fenced brokers are wanted.
 pub(super) fn handle(
     core: &Core,
     context: &RequestContext,
@@ -31,16 +31,17 @@ pub(super) fn handle(
             return refuse(ResponseError::UnsupportedEndpointType, format!("Unsupported endpoint type {other}"));
         }
     }
-    let endpoint = &context.endpoint;
-    let broker = DescribeClusterBroker::default()
-        .with_broker_id(BrokerId(context.node))
-        .with_host(StrBytes::from_string(endpoint.host.clone()))
-        .with_port(i32::from(endpoint.port));
+    let brokers = context.cluster.iter().map(|endpoint| {
+        DescribeClusterBroker::default()
+            .with_broker_id(BrokerId(endpoint.node))
+            .with_host(StrBytes::from_string(endpoint.host.clone()))
+            .with_port(i32::from(endpoint.port))
+    });
     let asked = request.include_cluster_authorized_operations;
     DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(core.topics.cluster_id().to_owned()))
-        .with_controller_id(BrokerId(context.node))
-        .with_brokers(vec![broker])
+        .with_controller_id(BrokerId(context.controller()))
+        .with_brokers(brokers.collect())
         .with_cluster_authorized_operations(if asked { CLUSTER_OPERATIONS } else { NOT_ASKED })
 }
 

@@ -9,9 +9,9 @@ use kafka_protocol::messages::describe_log_dirs_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use crate::handlers::Core;
 use crate::handlers::call::{Answer, Hangup, Head, wire_name};
 use crate::handlers::errors::storage_code;
+use crate::handlers::{Core, RequestContext};
 use crate::topics::Topic;
 
 /// The first version that tells whether a folder is cordoned, which the message crate does not know yet.
@@ -21,13 +21,14 @@ const CORDONED_FROM: i16 = 5;
 /// tags: a zero before the two zeros that say that there are no tags, or as well behind them.
 const NOT_CORDONED: &[u8] = &[0];
 
-/// Describes the one folder that there is.
-pub(super) fn handle(core: &Core, head: Head, body: Bytes) -> Result<Answer, Hangup> {
-    let response = DescribeLogDirsResponse::default().with_results(vec![describe(core, &head.decode(body)?)]);
+/// Describes the one folder that there is, and in it the partitions of the node that is asked.
+pub(super) fn handle(core: &Core, context: &RequestContext, head: Head, body: Bytes) -> Result<Answer, Hangup> {
+    let response =
+        DescribeLogDirsResponse::default().with_results(vec![describe(core, context.node, &head.decode(body)?)]);
     head.encode_with(&response, if head.version >= CORDONED_FROM { NOT_CORDONED } else { &[] })
 }
 
-fn describe(core: &Core, request: &DescribeLogDirsRequest) -> DescribeLogDirsResult {
+fn describe(core: &Core, node: i32, request: &DescribeLogDirsRequest) -> DescribeLogDirsResult {
     let result = DescribeLogDirsResult::default().with_log_dir(StrBytes::from_string(core.topics.log_dir()));
     let space = match core.topics.space() {
         Ok(space) => space,
@@ -35,9 +36,9 @@ fn describe(core: &Core, request: &DescribeLogDirsRequest) -> DescribeLogDirsRes
     };
     let mut topics: Vec<_> = if request.topics.is_some() {
         let found = wanted(request).into_iter().filter_map(|(name, numbers)| Some((core.topics.get(name)?, numbers)));
-        found.map(|(topic, numbers)| sizes(&topic, |number| numbers.contains(&number))).collect()
+        found.map(|(topic, numbers)| sizes(&topic, node, |number| numbers.contains(&number))).collect()
     } else {
-        core.topics.list().iter().map(|topic| sizes(topic, |_| true)).collect()
+        core.topics.list().iter().map(|topic| sizes(topic, node, |_| true)).collect()
     };
     topics.retain(|topic| !topic.partitions.is_empty());
     let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -53,9 +54,10 @@ fn wanted(request: &DescribeLogDirsRequest) -> BTreeMap<&str, HashSet<i32>> {
     wanted
 }
 
-/// The sizes of those of a topic's partitions that are wanted. A replica that leads lags behind nobody.
-fn sizes(topic: &Topic, is_wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic {
-    let partitions = topic.partitions.iter().filter(|partition| is_wanted(partition.id().partition)).map(|partition| {
+/// The sizes of those of a topic's partitions that are wanted, and that are on the node. No replica lags behind.
+fn sizes(topic: &Topic, node: i32, is_wanted: impl Fn(i32) -> bool) -> DescribeLogDirsTopic {
+    let is_told = |number: i32| is_wanted(number) && topic.is_on(number, node);
+    let partitions = topic.partitions.iter().filter(|partition| is_told(partition.id().partition)).map(|partition| {
         DescribeLogDirsPartition::default()
             .with_partition_index(partition.id().partition)
             .with_partition_size(i64::try_from(partition.size()).unwrap_or(i64::MAX))

@@ -1,4 +1,5 @@
-//! DescribeQuorum: who keeps the cluster's metadata. That is this node alone, and not in a log: the offsets are 0.
+//! DescribeQuorum: who keeps the cluster's metadata. That is the first node, and not in a log: the offsets are 0. The other
+//! nodes observe.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::BrokerId;
@@ -34,30 +35,34 @@ pub(super) fn handle(
     if !is_asked_for {
         return refuse(request);
     }
+    let keeper = context.controller();
+    let others = context.cluster.iter().map(|endpoint| endpoint.node).filter(|node| *node != keeper);
+    let observers = others.map(|node| state(core, node, version));
     let partition = PartitionData::default()
-        .with_leader_id(BrokerId(context.node))
-        // Every start elects this node anew.
+        .with_leader_id(BrokerId(keeper))
+        // Every start elects it anew.
         .with_leader_epoch(i32::try_from(core.topics.run() + 1).unwrap_or(i32::MAX))
-        .with_current_voters(vec![this_node(core, context, version)]);
+        .with_current_voters(vec![state(core, keeper, version)])
+        .with_observers(observers.collect());
     let topic =
         TopicData::default().with_topic_name(request.topics[0].topic_name.clone()).with_partitions(vec![partition]);
     let response = DescribeQuorumResponse::default().with_topics(vec![topic]);
     if version < NODES_FROM {
         return response;
     }
-    let endpoint = &context.endpoint;
+    let endpoint = context.endpoint_of(keeper).unwrap_or(&context.endpoint);
     let listener = Listener::default()
         .with_name(StrBytes::from_string(endpoint.listener.clone()))
         .with_host(StrBytes::from_string(endpoint.host.clone()))
         .with_port(endpoint.port);
-    response.with_nodes(vec![Node::default().with_node_id(BrokerId(context.node)).with_listeners(vec![listener])])
+    response.with_nodes(vec![Node::default().with_node_id(BrokerId(keeper)).with_listeners(vec![listener])])
 }
 
-/// A leader is never behind itself.
-fn this_node(core: &Core, context: &RequestContext, version: i16) -> ReplicaState {
+/// Nobody is behind anybody.
+fn state(core: &Core, node: i32, version: i16) -> ReplicaState {
     let now_ms = core.clock.now_ms();
     let state = ReplicaState::default()
-        .with_replica_id(BrokerId(context.node))
+        .with_replica_id(BrokerId(node))
         .with_last_fetch_timestamp(now_ms)
         .with_last_caught_up_timestamp(now_ms);
     if version >= NODES_FROM { state.with_replica_directory_id(core.topics.directory_id()) } else { state }

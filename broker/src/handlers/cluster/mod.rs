@@ -15,7 +15,7 @@ use super::call::{Answer, Hangup, Head};
 use super::{Core, RequestContext};
 
 /// Answers one request of these APIs.
-pub(super) fn answer(
+pub(super) async fn answer(
     core: &Core,
     context: &RequestContext,
     key: ApiKey,
@@ -25,10 +25,10 @@ pub(super) fn answer(
     let version = head.version;
     match key {
         ApiKey::AlterReplicaLogDirs => head.encode(&alter_replica_log_dirs::handle(core, context, &head.decode(body)?)),
-        ApiKey::DescribeLogDirs => describe_log_dirs::handle(core, head, body),
+        ApiKey::DescribeLogDirs => describe_log_dirs::handle(core, context, head, body),
         ApiKey::ElectLeaders => head.encode(&elect_leaders::handle(core, context, &head.decode(body)?)),
         ApiKey::AlterPartitionReassignments => {
-            head.encode(&alter_partition_reassignments::handle(core, context, &head.decode(body)?))
+            head.encode(&alter_partition_reassignments::handle(core, context, head.decode(body)?).await)
         }
         ApiKey::ListPartitionReassignments => head.encode(&list_partition_reassignments::handle(&head.decode(body)?)),
         ApiKey::DescribeQuorum => head.encode(&describe_quorum::handle(core, context, head.decode(body)?, version)),

@@ -35,7 +35,9 @@ pub(super) fn handle(
 fn names(core: &Core, context: &RequestContext, owner: Owner) -> Vec<String> {
     match owner {
         Owner::Topic => core.topics.list().iter().map(|topic| topic.name.to_string()).collect(),
-        Owner::Broker | Owner::BrokerLogger => vec![context.node.to_string()],
+        Owner::Broker | Owner::BrokerLogger => {
+            context.cluster.iter().map(|endpoint| endpoint.node.to_string()).collect()
+        }
         Owner::Group | Owner::ClientMetrics | Owner::Unknown => Vec::new(),
     }
 }

@@ -4,16 +4,20 @@
 //! throttle i32 | error i16, session i32 (v7+) | topics [ name (to v12) or id (v13+) | partitions [
 //!     index i32 | error i16 | high watermark i64 | last stable offset i64 | log start offset i64 (v5+) |
 //!     aborted transactions [ producer id i64 | first offset i64 ] or null | preferred replica i32 (v11+) |
-//!     records: length, then the file's bytes | where the logs part: a tag (v12+) ] ]
+//!     records: length, then the file's bytes | tags: where the logs part (v12+), who leads (v16+) ] ]
+//! tags: where the leaders are (v16+)
 //! ```
 //!
 //! From version 12 lengths are unsigned varints, one higher than the number, and an empty tag section (one zero byte)
 //! follows every struct; the one after the records is why an answer alternates between bytes and files.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::ResponseError;
 
 use super::session::{PartitionKey, TopicKey};
+use crate::handlers::Endpoint;
 use crate::handlers::call::{Answer, Hangup, Head, Part};
 use crate::storage::FileRange;
 use crate::storage::log::{AbortedTransaction, EpochEnd};
@@ -29,6 +33,9 @@ const PREFERRED_REPLICA_FROM: i16 = 11;
 const FLEXIBLE_FROM: i16 = 12;
 /// The first version that names topics by their ids.
 const TOPIC_IDS_FROM: i16 = 13;
+
+/// The first version that tells who leads instead (KIP-951).
+const LEADERS_FROM: i16 = 16;
 
 /// About what a partition takes without its records, to allocate once.
 const PARTITION_BYTES: usize = 64;
@@ -46,6 +53,8 @@ pub(super) struct PartitionAnswer {
     range: Option<FileRange>,
     /// Where the client's log and ours part.
     pub(super) diverging: Option<EpochEnd>,
+    /// Who leads, to whom does not know it: the node and the epoch.
+    leader: Option<(i32, i32)>,
 }
 
 impl PartitionAnswer {
@@ -68,6 +77,11 @@ impl PartitionAnswer {
     /// A read that failed: nothing is said about the log.
     pub(super) fn failed(index: i32, code: ResponseError) -> PartitionAnswer {
         PartitionAnswer { code: code.code(), ..PartitionAnswer::told(index, -1, -1, -1) }
+    }
+
+    /// The same with who leads, if that is to be told.
+    pub(super) fn with_leader(self, leader: Option<(i32, i32)>) -> PartitionAnswer {
+        PartitionAnswer { leader, ..self }
     }
 
     /// A partition that does not exist. Kafka's list of aborted transactions is then empty, and not null.
@@ -96,6 +110,7 @@ impl PartitionAnswer {
             aborted: None,
             range: None,
             diverging: None,
+            leader: None,
         }
     }
 
@@ -123,6 +138,7 @@ pub(super) fn encode(
     code: i16,
     session_id: i32,
     answers: &[(PartitionKey, PartitionAnswer)],
+    cluster: &[Arc<Endpoint>],
 ) -> Result<Answer, Hangup> {
     let topics = || answers.chunk_by(|(one, _), (other, _)| one.topic == other.topic);
     let mut writer = Writer::new(head, answers.len());
@@ -141,7 +157,10 @@ pub(super) fn encode(
         }
         writer.tags();
     }
-    writer.tags();
+    let leads = |endpoint: &&Arc<Endpoint>| {
+        answers.iter().any(|(_, answer)| answer.leader.is_some_and(|(node, _)| node == endpoint.node))
+    };
+    writer.endpoints(&cluster.iter().filter(leads).collect::<Vec<_>>());
     writer.finish()
 }
 
@@ -226,19 +245,51 @@ impl Writer {
             self.records_size += u64::from(range.length);
             self.ranges.push((self.bytes.len(), range.clone()));
         }
-        match answer.diverging {
-            Some(end) if self.is_flexible() => self.diverging(end),
-            _ => self.tags(),
+        self.partition_tags(answer);
+    }
+
+    /// A tag section: the number of tags, and of each its number, its size and a struct that has no tags within. Tag 0 is
+    /// where the logs part, tag 1 who leads.
+    fn partition_tags(&mut self, answer: &PartitionAnswer) {
+        const DIVERGING_SIZE: u8 = 4 + 8 + 1;
+        const LEADER_SIZE: u8 = 4 + 4 + 1;
+        if !self.is_flexible() {
+            return;
+        }
+        let leader = answer.leader.filter(|_| self.head.version >= LEADERS_FROM);
+        self.bytes.put_u8(u8::from(answer.diverging.is_some()) + u8::from(leader.is_some()));
+        if let Some(EpochEnd { epoch, end_offset }) = answer.diverging {
+            self.bytes.put_slice(&[0, DIVERGING_SIZE]);
+            self.bytes.put_i32(epoch);
+            self.bytes.put_i64(end_offset);
+            self.tags();
+        }
+        if let Some((node, epoch)) = leader {
+            self.bytes.put_slice(&[1, LEADER_SIZE]);
+            self.bytes.put_i32(node);
+            self.bytes.put_i32(epoch);
+            self.tags();
         }
     }
 
-    /// A tag section with the one tag 0: its number, its size, the epoch and its end, and no tags within.
-    fn diverging(&mut self, EpochEnd { epoch, end_offset }: EpochEnd) {
-        const SIZE: u8 = 4 + 8 + 1;
-        self.bytes.put_slice(&[1, 0, SIZE]);
-        self.bytes.put_i32(epoch);
-        self.bytes.put_i64(end_offset);
-        self.tags();
+    /// The last tag section of all: tag 0 is a list of nodes, each with its id, host, port, no rack and no tags.
+    fn endpoints(&mut self, endpoints: &[&Arc<Endpoint>]) {
+        if endpoints.is_empty() || self.head.version < LEADERS_FROM {
+            return self.tags();
+        }
+        let outer = std::mem::take(&mut self.bytes);
+        self.count(endpoints.len());
+        for endpoint in endpoints {
+            self.bytes.put_i32(endpoint.node);
+            self.count(endpoint.host.len());
+            self.bytes.put_slice(endpoint.host.as_bytes());
+            self.bytes.put_i32(i32::from(endpoint.port));
+            self.bytes.put_slice(&[0, 0]);
+        }
+        let list = std::mem::replace(&mut self.bytes, outer);
+        self.bytes.put_slice(&[1, 0]);
+        self.unsigned_varint(u32::try_from(list.len()).expect("a few nodes take a few hundred bytes"));
+        self.bytes.put_slice(&list);
     }
 
     fn aborted(&mut self, aborted: Option<&[AbortedTransaction]>) {
@@ -278,98 +329,5 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests {
-    use kafka_protocol::messages::FetchRequest;
-    use kafka_protocol::messages::ProducerId;
-    use kafka_protocol::messages::fetch_response::{AbortedTransaction as Aborted, FetchableTopicResponse};
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::handlers::tests::{answer_bytes, decode_answer};
-    use crate::storage::disk::Disk;
-
-    /// What the segment file of these tests holds.
-    const CONTENT: &[u8] = b"0123456789";
-
-    fn key(version: i16, topic: u128, index: i32) -> PartitionKey {
-        let topic = match version {
-            TOPIC_IDS_FROM.. => TopicKey::Id(Uuid::from_u128(topic)),
-            _ => TopicKey::Name(format!("topic-{topic}").into()),
-        };
-        PartitionKey { topic, index }
-    }
-
-    fn with_records(index: i32, range: FileRange) -> PartitionAnswer {
-        PartitionAnswer {
-            aborted: Some(vec![AbortedTransaction { producer_id: 5, first_offset: 6 }]),
-            range: Some(range),
-            ..PartitionAnswer::told(index, 11, 10, 2)
-        }
-    }
-
-    fn check_topic(topic: &FetchableTopicResponse, version: i16, number: u128) {
-        match key(version, number, 0).topic {
-            TopicKey::Id(id) => assert_eq!(topic.topic_id, id),
-            TopicKey::Name(name) => assert_eq!(topic.topic.as_str(), &*name),
-        }
-    }
-
-    #[test]
-    fn the_message_crate_reads_what_is_written_in_every_version() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = Disk::default().open(&folder.path().join("0.log"), true).expect("a file");
-        file.write_at(0, &[CONTENT]).expect("written");
-        for version in 4..=18 {
-            let range = |position, length| FileRange { file: file.clone(), position, length };
-            let diverging = Some(EpochEnd { epoch: 4, end_offset: 1 << 40 });
-            let answers = [
-                (key(version, 1, 0), with_records(0, range(2, 3))),
-                (key(version, 1, 7), PartitionAnswer::failed(7, ResponseError::OffsetOutOfRange)),
-                (key(version, 2, 1), PartitionAnswer::unknown(1, ResponseError::UnknownTopicOrPartition)),
-                (key(version, 1, 3), PartitionAnswer { diverging, ..with_records(3, range(0, 10)) }),
-            ];
-            let head = Head { api_key: 1, version, correlation_id: 9 };
-            let encoded = encode(head, 0, 42, &answers).expect("it encodes");
-            let (id, response) = decode_answer::<FetchRequest>(answer_bytes(encoded), version);
-            assert_eq!((id, response.error_code), (9, 0));
-            assert_eq!(response.session_id, if version >= SESSION_FROM { 42 } else { 0 });
-            // Neighbours share a topic's entry, others get one of their own.
-            let shape: Vec<_> = response.responses.iter().map(|topic| topic.partitions.len()).collect();
-            assert_eq!(shape, [2, 1, 1]);
-            check_topic(&response.responses[0], version, 1);
-            check_topic(&response.responses[1], version, 2);
-            let first = &response.responses[0].partitions[0];
-            assert_eq!(first.records.as_deref(), Some(&CONTENT[2..5]));
-            assert_eq!((first.high_watermark, first.last_stable_offset), (11, 10));
-            assert_eq!(first.log_start_offset, if version >= LOG_START_FROM { 2 } else { -1 });
-            let aborted = Aborted::default().with_producer_id(ProducerId(5)).with_first_offset(6);
-            assert_eq!(first.aborted_transactions, Some(vec![aborted]));
-            let failed = &response.responses[0].partitions[1];
-            assert_eq!((failed.partition_index, failed.error_code, failed.high_watermark), (7, 1, -1));
-            assert_eq!((failed.aborted_transactions.as_ref(), failed.records.as_deref()), (None, Some(&b""[..])));
-            let unknown = &response.responses[1].partitions[0];
-            assert_eq!((unknown.error_code, unknown.aborted_transactions.as_deref()), (3, Some(&[][..])));
-            let diverged = &response.responses[2].partitions[0];
-            assert_eq!(diverged.records.as_deref(), Some(CONTENT));
-            let (epoch, end_offset) = if version >= FLEXIBLE_FROM { (4, 1 << 40) } else { (-1, -1) };
-            assert_eq!((diverged.diverging_epoch.epoch, diverged.diverging_epoch.end_offset), (epoch, end_offset));
-        }
-    }
-
-    #[test]
-    fn an_answer_without_partitions_is_as_short_as_kafkas() {
-        let head = Head { api_key: 1, version: 12, correlation_id: 5 };
-        let bytes = answer_bytes(encode(head, 71, 0, &[]).expect("it encodes"));
-        assert_eq!(&bytes[..], [0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 71, 0, 0, 0, 0, 1, 0]);
-    }
-
-    #[test]
-    fn old_clients_are_not_told_of_storage_errors() {
-        let mut answer = PartitionAnswer::failed(0, ResponseError::KafkaStorageError);
-        answer.hide_storage_error();
-        assert_eq!(answer.code, 6);
-        let mut other = PartitionAnswer::failed(0, ResponseError::OffsetOutOfRange);
-        other.hide_storage_error();
-        assert_eq!(other.code, 1);
-    }
-}
+#[path = "encode_tests.rs"]
+mod tests;

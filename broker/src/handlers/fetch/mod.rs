@@ -16,7 +16,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchRequest;
 
 use super::call::{Answer, Hangup, Head};
-use super::epochs::{check_leader_epoch, find_divergence};
+use super::epochs::{check_node_and_epoch, find_divergence};
 use super::errors::storage_code;
 use super::{Core, RequestContext};
 use crate::names::TopicId;
@@ -28,6 +28,12 @@ use session::{PartitionKey, TopicKey, Wanted};
 /// Clients of versions up to this may not know KAFKA_STORAGE_ERROR.
 const NO_STORAGE_ERROR_UP_TO: i16 = 5;
 
+/// From this version on a consumer may read from any replica (KIP-392).
+const ANY_REPLICA_FROM: i16 = 11;
+
+/// The first version that says elsewhere who fetches.
+const REPLICA_STATE_FROM: i16 = 15;
+
 /// What a request demands as a whole.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -35,6 +41,10 @@ struct Limits {
     min_bytes: i64,
     max_bytes: u32,
     max_wait: Duration,
+    /// The node that is asked.
+    node: i32,
+    /// Only the leader may answer.
+    must_lead: bool,
 }
 
 /// What one pass over all partitions found.
@@ -54,15 +64,18 @@ pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, bo
         // The request is gone before anything waits, so that a parked fetch does not keep its frame in memory.
         let request: FetchRequest = head.decode(body)?;
         let (wanted, forgotten) = session::keys(&request, head.version);
-        let Some(limits) = Limits::of(core, &request) else { return refuse_isolation(head, &request, &wanted) };
+        let Some(limits) = Limits::of(core, context, &request, head.version) else {
+            return refuse_isolation(head, &request, &wanted);
+        };
         let (id, epoch) = (request.session_id, request.session_epoch);
         let now_ms = core.clock.now_ms();
-        let opened = core.fetch_sessions.open(id, epoch, encode::names_by_id(head.version), wanted, &forgotten, now_ms);
+        let by_id = encode::names_by_id(head.version);
+        let opened = core.fetch_sessions(context.node).open(id, epoch, by_id, wanted, &forgotten, now_ms);
         (limits, opened)
     };
     let (plan, wanted) = match opened {
         Ok(opened) => opened,
-        Err(code) => return encode::encode(head, code.code(), 0, &[]),
+        Err(code) => return encode::encode(head, code.code(), 0, &[], &[]),
     };
     let mut answers = read_or_wait(core, context, &wanted, limits).await;
     if head.version <= NO_STORAGE_ERROR_UP_TO {
@@ -70,9 +83,9 @@ pub(super) async fn handle(core: &Core, context: &RequestContext, head: Head, bo
             answer.hide_storage_error();
         }
     }
-    match core.fetch_sessions.close(plan, &wanted, &mut answers, core.clock.now_ms()) {
-        Ok(session_id) => encode::encode(head, 0, session_id, &answers),
-        Err((code, session_id)) => encode::encode(head, code.code(), session_id, &[]),
+    match core.fetch_sessions(context.node).close(plan, &wanted, &mut answers, core.clock.now_ms()) {
+        Ok(session_id) => encode::encode(head, 0, session_id, &answers, &context.cluster),
+        Err((code, session_id)) => encode::encode(head, code.code(), session_id, &[], &[]),
     }
 }
 
@@ -83,12 +96,13 @@ fn refuse_isolation(head: Head, request: &FetchRequest, wanted: &[Wanted]) -> Re
     let listed = if encode::names_by_id(head.version) { &[] } else { wanted };
     let refuse = |one: &Wanted| (one.key.clone(), PartitionAnswer::unknown(one.key.index, code));
     let answers: Vec<_> = listed.iter().map(refuse).collect();
-    encode::encode(head, code.code(), request.session_id, &answers)
+    encode::encode(head, code.code(), request.session_id, &answers, &[])
 }
 
 impl Limits {
     /// `None` for an isolation level that does not exist.
-    fn of(core: &Core, request: &FetchRequest) -> Option<Limits> {
+    fn of(core: &Core, context: &RequestContext, request: &FetchRequest, version: i16) -> Option<Limits> {
+        let replica = if version < REPLICA_STATE_FROM { request.replica_id } else { request.replica_state.replica_id };
         let max_bytes = request.max_bytes.min(core.config().fetch_max_bytes).max(0);
         Some(Limits {
             isolation: match request.isolation_level {
@@ -99,6 +113,8 @@ impl Limits {
             min_bytes: i64::from(request.min_bytes.min(max_bytes)),
             max_bytes: max_bytes.unsigned_abs(),
             max_wait: Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0)),
+            node: context.node,
+            must_lead: version < ANY_REPLICA_FROM || replica.0 >= 0,
         })
     }
 }
@@ -145,8 +161,8 @@ fn read_all(core: &Core, wanted: &[Wanted], limits: Limits) -> Pass {
         }
         let found = topic.as_ref().and_then(|(_, found)| found.as_ref());
         match find_partition(found, &one.key) {
-            Ok(partition) => {
-                let answer = pass.read(partition, one, limits, &mut budget);
+            Ok((topic, partition)) => {
+                let answer = pass.read(topic, partition, one, limits, &mut budget);
                 pass.answers.push((one.key.clone(), answer));
             }
             Err(code) => unknown.push((one.key.clone(), PartitionAnswer::unknown(one.key.index, code))),
@@ -163,14 +179,18 @@ fn find_topic(core: &Core, key: &TopicKey) -> Option<Arc<Topic>> {
     }
 }
 
-fn find_partition<'a>(topic: Option<&'a Arc<Topic>>, key: &PartitionKey) -> Result<&'a Arc<Partition>, ResponseError> {
+fn find_partition<'a>(
+    topic: Option<&'a Arc<Topic>>,
+    key: &PartitionKey,
+) -> Result<(&'a Topic, &'a Arc<Partition>), ResponseError> {
     let Some(topic) = topic else {
         return Err(match key.topic {
             TopicKey::Name(_) => ResponseError::UnknownTopicOrPartition,
             TopicKey::Id(_) => ResponseError::UnknownTopicId,
         });
     };
-    topic.partition(key.index).ok_or(ResponseError::UnknownTopicOrPartition)
+    let partition = topic.partition(key.index).ok_or(ResponseError::UnknownTopicOrPartition)?;
+    Ok((topic, partition))
 }
 
 impl Pass {
@@ -182,12 +202,14 @@ impl Pass {
 
     fn read(
         &mut self,
+        topic: &Topic,
         partition: &Arc<Partition>,
         wanted: &Wanted,
         limits: Limits,
         budget: &mut u32,
     ) -> PartitionAnswer {
-        let checked = check_leader_epoch(partition, wanted.current_leader_epoch)
+        let asked = (limits.node, limits.must_lead);
+        let checked = check_node_and_epoch(topic, partition, asked, wanted.current_leader_epoch)
             .and_then(|()| find_divergence(partition, wanted.last_fetched_epoch, wanted.fetch_offset));
         let read = match checked {
             Ok(Some(diverging)) => {
@@ -212,7 +234,11 @@ impl Pass {
             }
             Err(code) => {
                 self.finish_at_once(partition);
-                PartitionAnswer::failed(wanted.key.index, code)
+                let index = wanted.key.index;
+                let knows_better =
+                    matches!(code, ResponseError::NotLeaderOrFollower | ResponseError::FencedLeaderEpoch);
+                let leader = knows_better.then(|| (topic.leader_of(index), partition.leader_epoch()));
+                PartitionAnswer::failed(index, code).with_leader(leader)
             }
         }
     }

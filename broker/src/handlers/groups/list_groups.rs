@@ -1,4 +1,4 @@
-//! ListGroups: which groups there are, by state and type if that is asked for.
+//! ListGroups: which groups the node coordinates, by state and type if that is asked for.
 
 use kafka_protocol::messages::GroupId as WireGroup;
 use kafka_protocol::messages::list_groups_request::ListGroupsRequest;
@@ -22,7 +22,7 @@ pub(super) async fn handle(
     request: ListGroupsRequest,
     version: i16,
 ) -> ListGroupsResponse {
-    let replies = match core.coordinator.ask_all(&context.principal, Request::List).await {
+    let replies = match core.coordinator.ask_all(&context.principal, context.node, Request::List).await {
         Ok(replies) => replies,
         Err(error) => return ListGroupsResponse::default().with_error_code(error.code()),
     };

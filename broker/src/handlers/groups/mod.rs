@@ -59,7 +59,7 @@ pub(super) async fn answer(
 async fn ask(core: &Core, context: &RequestContext, group: &GroupId, request: Request) -> Result<Reply, ResponseError> {
     tokio::select! {
         biased;
-        reply = core.coordinator.ask(&context.principal, group, request) => reply,
+        reply = core.coordinator.ask(&context.principal, context.node, group, request) => reply,
         () = context.hurry.asked() => Err(ResponseError::NotCoordinator),
     }
 }

@@ -47,8 +47,9 @@ fn succeeded(core: &Core, name: &WireName, created: &Topic, version: i16) -> Cre
         return result;
     }
     let configs = core.config().settings.effective(&created.overrides).into_iter().map(tell).collect();
+    let factor = i16::try_from(created.replicas_of(0).len()).unwrap_or(i16::MAX);
     let result =
-        result.with_num_partitions(created.partition_count).with_replication_factor(1).with_configs(Some(configs));
+        result.with_num_partitions(created.partition_count).with_replication_factor(factor).with_configs(Some(configs));
     if version >= 7 { result.with_topic_id(created.id.uuid()) } else { result }
 }
 

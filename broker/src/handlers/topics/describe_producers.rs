@@ -12,20 +12,24 @@ use kafka_protocol::messages::describe_producers_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use crate::config::limits::MAX_REPEATED_BYTES;
-use crate::handlers::Core;
 use crate::handlers::errors::{storage_code, topic_code};
+use crate::handlers::{Core, RequestContext};
 use crate::names::{TopicName, brief};
 use crate::storage::log::ActiveProducer;
 use crate::topics::{Topic, TopicError};
 
 /// Describes every partition; one that fails fails alone.
-pub(super) fn handle(core: &Core, request: DescribeProducersRequest) -> DescribeProducersResponse {
+pub(super) fn handle(
+    core: &Core,
+    context: &RequestContext,
+    request: DescribeProducersRequest,
+) -> DescribeProducersResponse {
     let topics = request.topics.into_iter().map(|TopicRequest { name, partition_indexes, .. }| {
         let topic = find(core, &name);
         // A partition that is asked for twice would only make the answer longer, however long it is already.
         let mut seen = HashSet::new();
         let partitions = partition_indexes.into_iter().filter(|index| seen.insert(*index)).map(|index| match &topic {
-            Ok(topic) => describe(topic, index),
+            Ok(topic) => describe(topic, index, context.node),
             Err(failure) => {
                 refused(index, topic_code(failure)).with_error_message(Some(StrBytes::from_string(failure.to_string())))
             }
@@ -41,9 +45,12 @@ fn find(core: &Core, name: &str) -> Result<Arc<Topic>, TopicError> {
     core.topics.get(name).ok_or(TopicError::Unknown)
 }
 
-/// Kafka has no sentence for a partition that is not there.
-fn describe(topic: &Topic, index: i32) -> PartitionResponse {
+/// Kafka has no sentence for a partition that is not there, or not on this node; any replica knows the producers.
+fn describe(topic: &Topic, index: i32, node: i32) -> PartitionResponse {
     let Some(partition) = topic.partition(index) else { return refused(index, ResponseError::UnknownTopicOrPartition) };
+    if !topic.is_on(index, node) {
+        return refused(index, ResponseError::NotLeaderOrFollower);
+    }
     match partition.active_producers() {
         Ok(producers) => PartitionResponse::default()
             .with_partition_index(index)

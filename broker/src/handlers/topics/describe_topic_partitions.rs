@@ -11,18 +11,14 @@ use kafka_protocol::messages::describe_topic_partitions_response::{
     DescribeTopicPartitionsResponseTopic,
 };
 
+use crate::handlers::Core;
 use crate::handlers::call::wire_name;
 use crate::handlers::operations::TOPIC_OPERATIONS;
-use crate::handlers::{Core, RequestContext};
 use crate::names::TopicName;
 use crate::topics::{Partition, Topic};
 
 /// Tells of topics in the order of their names, from the cursor on, until there are enough partitions.
-pub(super) fn handle(
-    core: &Core,
-    context: &RequestContext,
-    request: &DescribeTopicPartitionsRequest,
-) -> DescribeTopicPartitionsResponse {
+pub(super) fn handle(core: &Core, request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
     let wants_all = request.topics.is_empty();
     let (first_topic, first_partition) =
         request.cursor.as_ref().map_or(("", 0), |cursor| (cursor.topic_name.as_str(), cursor.partition_index));
@@ -53,7 +49,7 @@ pub(super) fn handle(
         let page: Vec<_> = topic.partitions.iter().skip(from).take(room).collect();
         let next = from + page.len();
         room -= page.len();
-        response.topics.push(known(context, &topic, &page));
+        response.topics.push(known(&topic, &page));
         if next < topic.partitions.len() {
             response.next_cursor = Some(cursor(&name, next));
             break;
@@ -62,15 +58,16 @@ pub(super) fn handle(
     response
 }
 
-fn known(context: &RequestContext, topic: &Topic, page: &[&Arc<Partition>]) -> DescribeTopicPartitionsResponseTopic {
-    let node = BrokerId(context.node);
+fn known(topic: &Topic, page: &[&Arc<Partition>]) -> DescribeTopicPartitionsResponseTopic {
     let partitions = page.iter().map(|partition| {
+        let index = partition.id().partition;
+        let replicas: Vec<BrokerId> = topic.replicas_of(index).into_iter().map(BrokerId).collect();
         DescribeTopicPartitionsResponsePartition::default()
-            .with_partition_index(partition.id().partition)
-            .with_leader_id(node)
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(topic.leader_of(index)))
             .with_leader_epoch(partition.leader_epoch())
-            .with_replica_nodes(vec![node])
-            .with_isr_nodes(vec![node])
+            .with_replica_nodes(replicas.clone())
+            .with_isr_nodes(replicas)
             .with_eligible_leader_replicas(Some(Vec::new()))
             .with_last_known_elr(Some(Vec::new()))
     });

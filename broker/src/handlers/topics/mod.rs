@@ -27,10 +27,8 @@ pub(super) async fn answer(
         ApiKey::CreateTopics => head.encode(&create_topics::handle(core, context, &head.decode(body)?, version).await),
         ApiKey::DeleteTopics => head.encode(&delete_topics::handle(core, context, head.decode(body)?, version).await),
         ApiKey::CreatePartitions => head.encode(&create_partitions::handle(core, context, &head.decode(body)?).await),
-        ApiKey::DescribeProducers => head.encode(&describe_producers::handle(core, head.decode(body)?)),
-        ApiKey::DescribeTopicPartitions => {
-            head.encode(&describe_topic_partitions::handle(core, context, &head.decode(body)?))
-        }
+        ApiKey::DescribeProducers => head.encode(&describe_producers::handle(core, context, head.decode(body)?)),
+        ApiKey::DescribeTopicPartitions => head.encode(&describe_topic_partitions::handle(core, &head.decode(body)?)),
         _ => Err(head.has_no_handler()),
     }
 }

@@ -7,6 +7,7 @@
 
 mod backend;
 mod settings;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,14 +16,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use self::backend::{FileBackend, MemoryBackend};
+use self::topic::StoredTopic;
 use super::disk::Disk;
 use super::{Error, Result};
 use crate::config::Scope;
-use crate::names::{TopicId, TopicName};
+use crate::names::TopicId;
+
+pub use topic::{Replication, TopicRecord, TopicState};
 
 /// The file's name in the data folder.
 pub const METADATA_FILE: &str = "cutaway.redb";
@@ -55,40 +57,6 @@ pub struct Metadata {
     disk: Disk,
     path: PathBuf,
     sync_failed: Arc<AtomicBool>,
-}
-
-/// Where a topic is in its life. Those being created or deleted are not served: they are what a crash left half done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TopicState {
-    /// Its folders are being made; nobody was told that it exists.
-    Creating,
-    /// It exists.
-    Live,
-    /// It exists, and gets more partitions: as many as the record says. Nobody was told of those yet.
-    Extending,
-    /// Its folders are being renamed away.
-    Deleting,
-}
-
-/// One topic.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TopicRecord {
-    /// The name; no two topics have the same.
-    pub name: TopicName,
-    /// The id.
-    pub id: TopicId,
-    /// Partitions are numbered from 0.
-    pub partition_count: i32,
-    /// What the topic sets itself, by Kafka's keys.
-    pub overrides: BTreeMap<String, String>,
-    /// Where it is in its life.
-    pub state: TopicState,
-    /// The run whose leader epoch is 0. A leader epoch is the number of runs since, so that it rises with every start
-    /// and begins at 0 for a new topic, as in Kafka. Negative for a log that came with higher epochs.
-    pub first_run: i64,
-    /// The logs were found, not made here: what they were compacted by is unknown.
-    pub adopted: bool,
 }
 
 /// What a new metadata file begins with.
@@ -304,46 +272,6 @@ impl Metadata {
         let file = FileBackend::new(self.disk.open(&self.path, false)?, &self.sync_failed);
         let opened = open_without_panic(&builder(), file);
         opened.map_err(|what| Error::io("open", &self.path)(std::io::Error::other(what)))
-    }
-}
-
-/// A topic as it is kept: JSON, so that a later version can add to it.
-#[derive(Serialize, Deserialize)]
-struct StoredTopic {
-    name: String,
-    partition_count: i32,
-    overrides: BTreeMap<String, String>,
-    state: TopicState,
-    first_run: i64,
-    adopted: bool,
-}
-
-impl StoredTopic {
-    fn render(topic: &TopicRecord) -> String {
-        let stored = StoredTopic {
-            name: topic.name.to_string(),
-            partition_count: topic.partition_count,
-            overrides: topic.overrides.clone(),
-            state: topic.state,
-            first_run: topic.first_run,
-            adopted: topic.adopted,
-        };
-        serde_json::to_string(&stored).expect("a map with texts as keys is always JSON")
-    }
-
-    fn parse(path: &Path, id: u128, text: &str) -> Result<TopicRecord> {
-        let damaged = |what: String| Error::Damaged { path: path.to_owned(), position: 0, what };
-        let stored: StoredTopic =
-            serde_json::from_str(text).map_err(|error| damaged(format!("topic {id:032x}: {error}")))?;
-        Ok(TopicRecord {
-            name: TopicName::parse(&stored.name).map_err(|error| damaged(error.to_string()))?,
-            id: TopicId::from_uuid(Uuid::from_u128(id)).ok_or_else(|| damaged("a topic has the zero id".into()))?,
-            partition_count: stored.partition_count,
-            overrides: stored.overrides,
-            state: stored.state,
-            first_run: stored.first_run,
-            adopted: stored.adopted,
-        })
     }
 }
 

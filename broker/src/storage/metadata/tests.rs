@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::names::TopicName;
 use crate::storage::disk::{Change, Script};
 
 fn founding() -> Founding {
@@ -17,6 +18,7 @@ fn topic(name: &str) -> TopicRecord {
         overrides: BTreeMap::from([("retention.ms".into(), "60000".into())]),
         state: TopicState::Live,
         first_run: 2,
+        replication: Replication { factor: 3, assigned: BTreeMap::from([(1, vec![2, 1])]) },
         adopted: false,
     }
 }
@@ -152,4 +154,11 @@ fn a_crash_at_any_change_leaves_all_of_a_commit_or_nothing() {
             assert!(topics == 1 || kept < put_at, "an acknowledged topic is lost after {kept} of {put_at}");
         }
     }
+}
+
+#[test]
+fn topics_of_a_file_that_knows_no_replicas_have_one_of_each_partition() {
+    let old = r#"{"name":"t","partition_count":1,"overrides":{},"state":"live","first_run":0,"adopted":false}"#;
+    let read = StoredTopic::parse(Path::new("file"), 7, old).expect("an old record");
+    assert_eq!(read.replication, Replication::of(1));
 }

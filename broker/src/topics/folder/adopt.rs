@@ -126,8 +126,8 @@ impl DataFolder {
                 findings.extend(found.into_iter().map(|finding| (id.clone(), finding)));
                 partitions.push(Partition::new(id, log, &one.config, Arc::clone(&self.upkeep)));
             }
-            let topic = Arc::new(Topic::new(&one.record, one.config.clone(), partitions));
-            taken.push(Adopted { topic, findings });
+            let topic = Topic::new(&one.record, self.config.now().nodes(), one.config.clone(), partitions);
+            taken.push(Adopted { topic: Arc::new(topic), findings });
         }
         self.disk.sync_dir(&self.path)?;
         // Where the logs begin stands in a checkpoint alone, and must not be less than the topics are known.

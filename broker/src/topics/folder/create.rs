@@ -57,6 +57,7 @@ impl DataFolder {
             overrides: plan.overrides,
             state: TopicState::Creating,
             first_run: self.upkeep.run.number,
+            replication: plan.replication,
             adopted: false,
         };
         Ok((topic, plan.config))
@@ -81,7 +82,7 @@ impl DataFolder {
             let Coming { record, config, partitions, .. } = coming;
             let partitions = partitions.inspect_err(|_| self.abandon(&mut changes, &record))?;
             let config = Arc::unwrap_or_clone(config);
-            Ok(self.register(Arc::new(Topic::new(&record, config, partitions)), by, origin))
+            Ok(self.register(Arc::new(Topic::new(&record, self.config.now().nodes(), config, partitions)), by, origin))
         };
         wishes.into_iter().map(|wish| wish.and_then(&mut settle)).collect()
     }
@@ -92,7 +93,7 @@ impl DataFolder {
         wanted: &MorePartitions,
     ) -> std::result::Result<Arc<Topic>, TopicError> {
         let topic = self.registry.get(&wanted.topic).ok_or(TopicError::Unknown)?;
-        wanted.of(&topic, self.config.now().node_id, self.registry.partition_count())?;
+        wanted.of(&topic, self.config.now().nodes(), self.registry.partition_count())?;
         Ok(topic)
     }
 
@@ -106,12 +107,14 @@ impl DataFolder {
         let new = topic.partition_count..wanted.count;
         // What fails below is taken back by removing folders of this topic, so that none may be there before.
         new.clone().try_for_each(|partition| self.check_vacant(&self.partition_dir(&topic.name, partition)))?;
-        let record = TopicRecord { partition_count: wanted.count, ..topic.record(TopicState::Extending) };
+        let replication = wanted.replication(&topic, new.clone());
+        let extending = topic.record(TopicState::Extending);
+        let record = TopicRecord { partition_count: wanted.count, replication: replication.clone(), ..extending };
         let config = Arc::clone(&topic.config);
         let mut coming = Coming { record, config, numbers: new, partitions: Ok(Vec::new()) };
         self.make(&mut [&mut coming]);
         let partitions = coming.partitions.inspect_err(|_| self.abandon(&mut changes, &coming.record))?;
-        let extended = Arc::new(topic.extended(partitions));
+        let extended = Arc::new(topic.extended(partitions, replication));
         self.registry.replace(&extended);
         self.upkeep.note_change();
         self.journal.record(|| Event::TopicExtended {

@@ -27,6 +27,7 @@ mod open;
 mod ownership;
 mod parallel;
 mod producer_ids;
+mod reassign;
 mod reconcile;
 mod unknown;
 

@@ -129,7 +129,7 @@ impl DataFolder {
                 outcome.partition.see_to_what_is_found();
                 partitions.push(outcome.partition);
             }
-            self.registry.insert(&Arc::new(Topic::new(topic, config, partitions)));
+            self.registry.insert(&Arc::new(Topic::new(topic, self.config.now().nodes(), config, partitions)));
         }
         if shut_out > 0 {
             findings.add(

@@ -9,7 +9,7 @@ use crate::storage::batch::BatchHeader;
 use crate::storage::checkpoint::epochs::{self, LEADER_EPOCH_FILE};
 use crate::storage::checkpoint::identity::{self, PARTITION_METADATA_FILE};
 use crate::storage::disk::Disk;
-use crate::storage::metadata::{TopicRecord, TopicState};
+use crate::storage::metadata::{Replication, TopicRecord, TopicState};
 
 /// Describes a topic by its folders; `is_taken` says which ids belong to others.
 pub(super) fn describe(
@@ -31,6 +31,7 @@ pub(super) fn describe(
         overrides: overrides_of_internal(name),
         state: TopicState::Live,
         first_run: run - (i64::from(highest_epoch) + 1),
+        replication: Replication::default(),
         adopted: true,
     }
 }

@@ -41,7 +41,7 @@ async fn names_and_settings() {
 #[tokio::test]
 async fn numbers() {
     let replicas = |replication_factor| NewTopic { replication_factor, ..wanted("n", 1) };
-    let unreachable = "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.";
+    let unreachable = "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned. Ask for 1 or -1, or start the broker with --nodes 3, which simulates as many.";
     refuse(&[
         (wanted("n", 0), "Number of partitions was set to an invalid non-positive value."),
         (wanted("n", -2), "Number of partitions was set to an invalid non-positive value."),
