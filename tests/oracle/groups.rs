@@ -56,7 +56,7 @@ fn rename(answer: &mut Value, names: &BTreeMap<String, &str>) {
     }
 }
 
-fn join(group: &str, member: &str, protocols: &[&str]) -> JoinGroupRequest {
+pub(crate) fn join(group: &str, member: &str, protocols: &[&str]) -> JoinGroupRequest {
     let protocol = |name: &&str| {
         JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(subscription(&["groups-topic"]))
     };
@@ -69,7 +69,12 @@ fn join(group: &str, member: &str, protocols: &[&str]) -> JoinGroupRequest {
         .with_protocols(protocols.iter().map(protocol).collect())
 }
 
-fn sync(group: &str, member: &str, generation: i32, assignments: &[(&str, &'static [u8])]) -> SyncGroupRequest {
+pub(crate) fn sync(
+    group: &str,
+    member: &str,
+    generation: i32,
+    assignments: &[(&str, &'static [u8])],
+) -> SyncGroupRequest {
     let assignment = |(member, assignment): &(&str, &'static [u8])| {
         SyncGroupRequestAssignment::default()
             .with_member_id(text(member))
@@ -82,14 +87,14 @@ fn sync(group: &str, member: &str, generation: i32, assignments: &[(&str, &'stat
         .with_assignments(assignments.iter().map(assignment).collect())
 }
 
-fn heartbeat(group: &str, member: &str, generation: i32) -> HeartbeatRequest {
+pub(crate) fn heartbeat(group: &str, member: &str, generation: i32) -> HeartbeatRequest {
     HeartbeatRequest::default()
         .with_group_id(GroupId(text(group)))
         .with_member_id(text(member))
         .with_generation_id(generation)
 }
 
-fn leave(group: &str, members: &[(&str, Option<&str>)]) -> LeaveGroupRequest {
+pub(crate) fn leave(group: &str, members: &[(&str, Option<&str>)]) -> LeaveGroupRequest {
     let member = |(id, instance): &(&str, Option<&str>)| {
         MemberIdentity::default().with_member_id(text(id)).with_group_instance_id(instance.map(text))
     };

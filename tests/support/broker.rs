@@ -33,7 +33,7 @@ pub struct Launch {
 #[derive(Debug)]
 pub struct Broker {
     child: Child,
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     launch: Launch,
     folder: PathBuf,
     log: Arc<Mutex<String>>,
@@ -54,13 +54,18 @@ impl Broker {
         let own_path = own_folder.as_ref().map(|folder| folder.path().to_owned());
         let folder = launch.folder.clone().or(own_path).context("a broker has a folder")?;
         let log = Arc::default();
-        let (child, address) = spawn(&folder, &launch, &log)?;
-        Ok(Broker { child, address, launch, folder, log, _own_folder: own_folder })
+        let (child, addresses) = spawn(&folder, &launch, &log)?;
+        Ok(Broker { child, addresses, launch, folder, log, _own_folder: own_folder })
     }
 
     /// Where clients connect to first.
     pub fn bootstrap(&self) -> SocketAddr {
-        self.address
+        self.addresses[0]
+    }
+
+    /// Where each of its nodes is.
+    pub fn nodes(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// The folder with the partitions' folders.
@@ -135,10 +140,16 @@ impl Broker {
         self.wait()
     }
 
+    /// Starts it again on the same folder, after it has ended, with other words on its command line.
+    pub fn restart_with(&mut self, arguments: &[&str]) -> anyhow::Result<()> {
+        self.launch.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        self.restart()
+    }
+
     /// Starts it again on the same folder, after it has ended. Its port is another.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         ensure!(!self.is_alive(), "a broker that runs cannot be started again");
-        (self.child, self.address) = spawn(&self.folder, &self.launch, &self.log)?;
+        (self.child, self.addresses) = spawn(&self.folder, &self.launch, &self.log)?;
         Ok(())
     }
 }
@@ -154,7 +165,7 @@ impl Drop for Broker {
 }
 
 /// Starts the binary and waits for the line that tells its address.
-fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Result<(Child, SocketAddr)> {
+fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Result<(Child, Vec<SocketAddr>)> {
     let mut command = Command::new("sh");
     let limits: String = launch.limits.iter().map(|limit| format!("ulimit {limit} && ")).collect();
     // The shell becomes the broker, so the child's id is the broker's.
@@ -174,7 +185,8 @@ fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Re
     let reading = thread::spawn(move || keep(errors, &kept));
     let output = BufReader::new(child.stdout.take().expect("the output was piped above"));
     let mut lines = output.lines().map_while(Result::ok);
-    let Some(address) = lines.find_map(|line| bound_address(&line)) else {
+    let is_told = |addresses: &Vec<SocketAddr>| !addresses.is_empty();
+    let Some(addresses) = lines.by_ref().map(|line| bound_addresses(&line)).find(is_told) else {
         let status = child.wait()?;
         let _ = reading.join();
         let log = log.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -182,7 +194,7 @@ fn spawn(folder: &Path, launch: &Launch, log: &Arc<Mutex<String>>) -> anyhow::Re
     };
     // Read on, so that the broker never blocks on a full pipe.
     thread::spawn(move || lines.for_each(drop));
-    Ok((child, address))
+    Ok((child, addresses))
 }
 
 /// Keeps what a broker writes to its log.
@@ -194,10 +206,11 @@ fn keep(errors: impl Read, kept: &Mutex<String>) {
     }
 }
 
-/// The first address in a line of the broker's output: `... 127.0.0.1:9092 ...`.
-fn bound_address(line: &str) -> Option<SocketAddr> {
+/// The addresses in a line of the broker's output: `... 127.0.0.1:9092 ...`.
+fn bound_addresses(line: &str) -> Vec<SocketAddr> {
     line.split(|character: char| character.is_whitespace() || "/,;()".contains(character))
-        .find_map(|word| word.parse().ok())
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// The path of the binary, which is built on the first call.

@@ -46,20 +46,58 @@ impl RealKafka {
         if !is_installed()? {
             return Ok(None);
         }
+        let mut kafka = RealKafka::launch(free_ports()?, extra_properties, &["--standalone"])?;
+        kafka.wait_until_it_serves()?;
+        Ok(Some(kafka))
+    }
+
+    /// Starts three nodes of one cluster, with the ids 1 to 3, of which the first is the controller, too; None as in
+    /// [`Self::start`].
+    pub fn start_three(extra_properties: &[(&str, &str)]) -> anyhow::Result<Option<Vec<RealKafka>>> {
+        if !is_installed()? {
+            return Ok(None);
+        }
+        let (first, second, third) = (free_ports()?, free_ports()?, free_ports()?);
+        let quorum = format!("127.0.0.1:{}", first.1);
+        let broker = |id: &str, ports: (u16, u16)| {
+            let listener = format!("PLAINTEXT://127.0.0.1:{}", ports.0);
+            let own = [
+                ("process.roles", "broker"),
+                ("node.id", id),
+                ("controller.quorum.bootstrap.servers", &quorum),
+                ("listeners", &listener),
+                ("advertised.listeners", &listener),
+            ];
+            RealKafka::launch(ports, &[&own, extra_properties].concat(), &[])
+        };
+        // Side by side: a Java machine takes a while to start, and two are started for each node.
+        let mut nodes = thread::scope(|scope| {
+            let controller = scope.spawn(|| RealKafka::launch(first, extra_properties, &["--standalone"]));
+            let others = [scope.spawn(|| broker("2", second)), scope.spawn(|| broker("3", third))];
+            let threads = [controller].into_iter().chain(others);
+            threads.map(|thread| thread.join().expect("no launch panics")).collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        nodes.iter_mut().try_for_each(RealKafka::wait_until_it_serves)?;
+        Ok(Some(nodes))
+    }
+
+    /// Formats a folder and starts the process; it does not serve yet.
+    fn launch(
+        (port, controller_port): (u16, u16),
+        extra_properties: &[(&str, &str)],
+        format_options: &[&str],
+    ) -> anyhow::Result<RealKafka> {
         let folder = tempfile::tempdir()?;
-        let (port, controller_port) = free_ports()?;
         let properties = folder.path().join("server.properties");
         fs::write(&properties, server_properties(folder.path(), port, controller_port, extra_properties))?;
-        format(&properties)?;
+        format(&properties, format_options)?;
 
         let log = fs::File::create(folder.path().join("broker.log"))?;
         let mut command = java(&["-Xmx512m"]);
         command.arg("kafka.Kafka").arg(&properties).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let child = command.spawn().context("java could not be started")?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let mut kafka = RealKafka { child, address, folder };
-        kafka.wait_until_it_serves()?;
-        Ok(Some(kafka))
+        Ok(RealKafka { child, address, folder })
     }
 
     /// The broker that all tests of this process share while at least one of them holds it; None as in [`Self::start`].
@@ -200,11 +238,11 @@ fn java(options: &[&str]) -> Command {
     command
 }
 
-fn format(properties: &Path) -> anyhow::Result<()> {
+fn format(properties: &Path, options: &[&str]) -> anyhow::Result<()> {
     let properties = properties.to_string_lossy();
     // Any 16 bytes in URL-safe base64 are a cluster id; the same for all, so that answers compare equal.
-    let arguments = ["format", "--standalone", "--cluster-id", "Y3V0YXdheS1vcmFjbGUtMQ", "--config", &properties];
-    let output = kafka_tool("kafka.tools.StorageTool", &arguments)?;
+    let arguments = ["format", "--cluster-id", "Y3V0YXdheS1vcmFjbGUtMQ", "--config", &properties];
+    let output = kafka_tool("kafka.tools.StorageTool", &[&arguments, options].concat())?;
     ensure!(
         output.status.success(),
         "Kafka's folder could not be formatted: {}",

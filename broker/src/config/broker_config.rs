@@ -101,6 +101,20 @@ impl BrokerConfig {
         Nodes::new(self.node_id, self.node_count)
     }
 
+    /// What is set for one of the nodes: of several, each has an id and listeners of its own.
+    pub fn settings_of(&self, node: i32) -> Arc<Settings> {
+        if self.nodes().is_single() {
+            return Arc::clone(&self.settings);
+        }
+        let own: Vec<&Listener> = self.listeners.iter().filter(|listener| listener.node == node).collect();
+        let joined = |one: fn(&Listener) -> String| own.iter().map(|it| one(it)).collect::<Vec<_>>().join(",");
+        let mut values = vec![("node.id", node.to_string()), ("listeners", joined(Listener::bound))];
+        if !self.settings.set_values("advertised.listeners").is_empty() {
+            values.push(("advertised.listeners", joined(Listener::advertised)));
+        }
+        Arc::new(self.settings.of_node(&values))
+    }
+
     /// What is legal, and will surprise whoever set it once clients come.
     fn consequences(&self) -> Vec<String> {
         let mut notes = Vec::new();

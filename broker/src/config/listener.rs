@@ -27,6 +27,22 @@ pub struct Listener {
     pub advertised_port: u16,
 }
 
+impl Listener {
+    /// What is bound, as settings say it.
+    pub(super) fn bound(&self) -> String {
+        address(&self.name, &self.host, self.port)
+    }
+
+    /// What clients are told, as settings say it.
+    pub(super) fn advertised(&self) -> String {
+        address(&self.name, &self.advertised_host, self.advertised_port)
+    }
+}
+
+fn address(name: &str, host: &str, port: u16) -> String {
+    if host.contains(':') { format!("{name}://[{host}]:{port}") } else { format!("{name}://{host}:{port}") }
+}
+
 /// What was set about listeners, each with where it was set.
 pub(super) struct ListenerSettings {
     pub(super) listeners: Entry,

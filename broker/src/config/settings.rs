@@ -166,6 +166,14 @@ impl Settings {
         set.filter(|count| (1..=MAX_NODES).contains(count)).unwrap_or(1)
     }
 
+    /// The same with one node's own values for some keys, as if they were set where the number of nodes was.
+    pub(super) fn of_node(&self, own: &[(&str, String)]) -> Settings {
+        let origin = self.synonyms("cutaway.nodes").into_iter().next().map_or(Origin::Default, |entry| entry.origin);
+        let mut settings = self.clone();
+        settings.entries.retain(|entry| !own.iter().any(|(key, _)| *key == entry.key));
+        own.iter().fold(settings, |settings, (key, value)| settings.with_entry(key, value.clone(), origin.clone()))
+    }
+
     /// Every value that bears on a broker's key, the one that counts first, its default last: what DescribeConfigs
     /// calls synonyms.
     pub fn synonyms(&self, key: &str) -> Vec<Entry> {

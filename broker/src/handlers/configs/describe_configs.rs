@@ -106,7 +106,7 @@ fn configs(
         Owner::Broker if name.is_empty() => Ok(config.settings.described_cluster()),
         Owner::Broker => {
             check_broker_id(name, context.node, "Broker", " or empty string, but")?;
-            Ok(config.settings.described_broker())
+            Ok(config.settings_of(context.node).described_broker())
         }
         Owner::BrokerLogger if name.is_empty() => refuse("Broker id must not be empty".into()),
         Owner::BrokerLogger => {

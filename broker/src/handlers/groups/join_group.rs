@@ -48,7 +48,8 @@ pub(super) async fn handle(
     match ask(core, context, &group, Request::Join(join)).await {
         Ok(Reply::Joined(joined)) => tell(joined, version),
         Ok(_) => unreachable!("a JoinGroup is answered as one"),
-        Err(error) => tell(Joined::refused(&request.member_id, error), version),
+        // As in Kafka, who finds nobody to talk to is not called by name.
+        Err(error) => tell(Joined::refused("", error), version),
     }
 }
 
