@@ -15,6 +15,7 @@ mod embedded;
 mod full_disk;
 mod hostile;
 mod kills;
+mod nodes;
 mod offsets_topic;
 mod removed_folder;
 mod run_command;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cutaway::config::limits::SETTINGS_FILE_BYTES;
-use cutaway::config::{BrokerConfig, Settings, SettingsError, on_free_ports};
+use cutaway::config::{BrokerConfig, Settings, SettingsError};
 use cutaway::storage::disk::Disk;
 
 use super::completions::CompletionsOptions;
@@ -14,6 +14,7 @@ use super::demo::{self, DemoOptions};
 use super::events::{self, EventsOptions};
 use super::explain::ConfigOptions;
 use super::groups::GroupsOptions;
+use super::nodes::{NodesOption, from_port};
 use super::produce::ProduceArguments;
 use super::run::{self, RunOptions};
 use super::topics::TopicsOptions;
@@ -144,30 +145,6 @@ pub(crate) struct StartOptions {
     pub(crate) temp_folder: Option<PathBuf>,
 }
 
-/// As how many brokers the process shows itself.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct NodesOption {
-    /// Show this process as so many brokers, from 1 to 5 (cutaway.nodes): simulated, with one copy of the data. Without other
-    /// settings they listen on 127.0.0.1:19092, 127.0.0.1:29092 and so on.
-    #[arg(long, value_name = "N")]
-    nodes: Option<String>,
-}
-
-impl NodesOption {
-    /// Sets what was asked for.
-    pub(crate) fn set(&self, settings: Settings) -> Settings {
-        match &self.nodes {
-            Some(count) => settings.with_flag("--nodes", "cutaway.nodes", count),
-            None => settings,
-        }
-    }
-
-    /// The same for another process.
-    pub(crate) fn arguments(&self) -> impl Iterator<Item = &str> {
-        self.nodes.iter().flat_map(|count| ["--nodes", count])
-    }
-}
-
 /// How to show a status.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StatusOptions {
@@ -275,19 +252,6 @@ impl StartOptions {
 /// A port, or what is allowed.
 fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "must be a number from 1 to 65535, or 0 for any port that is free".into())
-}
-
-/// The listeners of so many nodes, from a port on.
-fn from_port(port: u16, node_count: i32) -> Result<String, SettingsError> {
-    if port == 0 {
-        return Ok(on_free_ports(node_count));
-    }
-    let ports: Vec<i32> = (0..node_count).map(|index| i32::from(port) + index).collect();
-    if ports.iter().any(|port| u16::try_from(*port).is_err()) {
-        let sentence = format!("--port {port}: leaves no ports for {node_count} nodes, of which each has the next one");
-        return Err(SettingsError { sentences: vec![sentence] });
-    }
-    Ok(ports.iter().map(|port| format!("PLAINTEXT://127.0.0.1:{port}")).collect::<Vec<_>>().join(","))
 }
 
 /// A path as a setting holds it: a text. Another folder than the one that was named would be a bad surprise.

@@ -19,6 +19,7 @@ mod foreign;
 mod groups;
 mod logging;
 mod nearest;
+mod nodes;
 mod output;
 mod pace;
 mod produce;

@@ -246,7 +246,7 @@ impl Settings {
                 .map(|(feature, keys)| format!("without effect until Cutaway has {feature}: {}", joined(&keys))),
         );
         if !idle.is_empty() {
-            notes.push(format!("understood, but without effect on a single node: {}", joined(&idle)));
+            notes.push(format!("understood, but without effect in one process: {}", joined(&idle)));
         }
         notes
     }

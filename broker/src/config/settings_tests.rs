@@ -66,7 +66,7 @@ fn a_stock_kraft_file_works_unchanged() {
         [
             "without effect until Cutaway has the retention schedule: \
              log.retention.check.interval.ms, log.retention.hours",
-            "understood, but without effect on a single node: controller.quorum.voters, inter.broker.listener.name, \
+            "understood, but without effect in one process: controller.quorum.voters, inter.broker.listener.name, \
              num.io.threads, num.network.threads, num.recovery.threads.per.data.dir, \
              share.coordinator.state.topic.min.isr, \
              share.coordinator.state.topic.replication.factor, socket.receive.buffer.bytes, \
@@ -289,7 +289,7 @@ fn unknown_and_idle_keys_are_noted() {
             "zookeeper.connect=z (server.properties line 2): Kafka has no such broker setting, and it is ignored",
             "without effect until Cutaway has TLS: ssl.keystore.password",
             "without effect until Cutaway has consumer groups of the new protocol: group.coordinator.rebalance.protocols",
-            "understood, but without effect on a single node: metrics.num.samples, num.io.threads",
+            "understood, but without effect in one process: metrics.num.samples, num.io.threads",
         ]
     );
 }

@@ -9,7 +9,9 @@ pub(super) fn sentence(error: ResponseError, message: Option<&str>) -> String {
         Some(message) => format!("{message} ({})", name(error)),
         None => name(error),
     };
-    match advice(error) {
+    // Our own broker's words on replicas say already what to do.
+    let is_advised = message.is_some_and(|message| message.contains("--nodes"));
+    match advice(error).filter(|_| !is_advised) {
         Some(advice) => format!("{told}; {advice}"),
         None => told,
     }

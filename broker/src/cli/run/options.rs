@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use cutaway::config::{Settings, SettingsError, on_free_ports};
 
-use crate::cli::arguments::{FolderOptions, LogFormat, NodesOption, StartOptions};
+use crate::cli::arguments::{FolderOptions, LogFormat, StartOptions};
+use crate::cli::nodes::NodesOption;
 
 /// Shown below `cutaway run --help`.
 pub(crate) const EXAMPLES: &str = "\

@@ -21,6 +21,8 @@ struct Described {
     id: Option<String>,
     internal: bool,
     replication_factor: usize,
+    /// The replicas are shown by the nodes of one process, which has one copy.
+    simulated: bool,
     partitions: Vec<Partition>,
     /// What is not the default.
     settings: Vec<Setting>,
@@ -96,6 +98,7 @@ async fn described(
         id: list::topic_id(topic),
         internal: topic.is_internal,
         replication_factor: list::replicas(topic),
+        simulated: settings::are_nodes_simulated(client, &metadata.brokers).await,
         partitions: topic.partitions.iter().map(partition).collect(),
         settings: settings::of_topic(client, name).await?,
         folder: folder.map(|folder| shell_word(&folder)),
@@ -130,7 +133,12 @@ fn show(topic: &Described) -> anyhow::Result<()> {
         field("id", id.clone())?;
     }
     let replicas = topic.replication_factor;
-    field("replicas", format!("{replicas}{}", if replicas == 1 { ": each record is kept on one broker" } else { "" }))?;
+    let copies = match (topic.simulated, replicas) {
+        (true, _) => ", simulated: the nodes are one process, which keeps one copy of each record",
+        (false, 1) => ": each record is kept on one broker",
+        (false, _) => "",
+    };
+    field("replicas", format!("{replicas}{copies}"))?;
     let records: Option<i64> = topic.partitions.iter().map(Partition::records).sum();
     field("records", records.map_or("not known".into(), |records| format!("{records}, counted by offsets")))?;
     let size: Option<i64> = topic.partitions.iter().map(|partition| partition.size_bytes).sum();
@@ -142,7 +150,7 @@ fn show(topic: &Described) -> anyhow::Result<()> {
         field("look", format!("ls -l {folder}"))?;
     }
     output::line("")?;
-    show_partitions(&topic.partitions)?;
+    show_partitions(&topic.partitions, topic.simulated)?;
     output::line("")?;
     if topic.settings.is_empty() {
         return output::line("every setting is the default");
@@ -151,7 +159,7 @@ fn show(topic: &Described) -> anyhow::Result<()> {
     output::table(["SETTING", "VALUE", "SET BY", "DEFAULT"], &rows)
 }
 
-fn show_partitions(partitions: &[Partition]) -> anyhow::Result<()> {
+fn show_partitions(partitions: &[Partition], is_simulated: bool) -> anyhow::Result<()> {
     let known = |value: Option<i64>| value.map_or("-".to_owned(), |value| value.to_string());
     let list = |ids: &[i32]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let size = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok()).map_or("-".into(), output::bytes);
@@ -169,7 +177,8 @@ fn show_partitions(partitions: &[Partition]) -> anyhow::Result<()> {
         ]
     };
     let rows: Vec<_> = partitions.iter().map(row).collect();
-    output::table(["PARTITION", "LEADER", "START", "END", "RECORDS", "SIZE", "REPLICAS", "IN SYNC"], &rows)
+    let replicas = if is_simulated { "SIMULATED REPLICAS" } else { "REPLICAS" };
+    output::table(["PARTITION", "LEADER", "START", "END", "RECORDS", "SIZE", replicas, "IN SYNC"], &rows)
 }
 
 fn setting_row(setting: &Setting) -> [String; 4] {

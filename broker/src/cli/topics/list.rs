@@ -3,16 +3,18 @@
 use std::process::ExitCode;
 
 use cutaway::names::TopicId;
+use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use serde_json::json;
 
 use super::options::ListOptions;
+use super::settings;
 use crate::cli::client::{Client, name_of};
 use crate::cli::output;
 
 /// Prints name, partitions and replicas of every topic.
 pub(super) async fn run(client: &mut Client, options: &ListOptions, as_json: bool) -> anyhow::Result<ExitCode> {
-    let topics = client.metadata(None, false).await?.topics;
+    let MetadataResponse { topics, brokers, .. } = client.metadata(None, false).await?;
     let shown: Vec<_> = topics.iter().filter(|topic| options.internal || !topic.is_internal).collect();
     if as_json {
         shown.iter().try_for_each(|topic| output::json(&as_value(topic)))?;
@@ -26,7 +28,9 @@ pub(super) async fn run(client: &mut Client, options: &ListOptions, as_json: boo
         .iter()
         .map(|topic| [name_of(topic).to_owned(), topic.partitions.len().to_string(), replicas(topic).to_string()])
         .collect();
-    output::table(["TOPIC", "PARTITIONS", "REPLICAS"], &rows)?;
+    let is_simulated = settings::are_nodes_simulated(client, &brokers).await;
+    let replicas = if is_simulated { "SIMULATED REPLICAS" } else { "REPLICAS" };
+    output::table(["TOPIC", "PARTITIONS", replicas], &rows)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,12 +4,15 @@ use cutaway::config::catalogue;
 use kafka_protocol::messages::DescribeConfigsRequest;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
 
 use crate::cli::client::{Client, Failure, check, text};
 use crate::cli::nearest::nearest;
 
 /// `ConfigResource.Type.TOPIC`.
 pub(super) const TOPIC_RESOURCE: i8 = 2;
+/// `ConfigResource.Type.BROKER`.
+const BROKER_RESOURCE: i8 = 4;
 
 // `DescribeConfigsResponse.ConfigSource`.
 const OF_TOPIC: i8 = 1;
@@ -32,6 +35,21 @@ pub(super) struct Setting {
     /// The topic itself has it.
     #[serde(skip)]
     is_of_topic: bool,
+}
+
+/// Whether the brokers are nodes that one Cutaway shows itself as, over one copy of the data: none other has such a setting.
+pub(super) async fn are_nodes_simulated(client: &mut Client, brokers: &[MetadataResponseBroker]) -> bool {
+    let Some(broker) = brokers.first().filter(|_| brokers.len() > 1).map(|broker| broker.node_id.0) else {
+        return false;
+    };
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(BROKER_RESOURCE)
+        .with_resource_name(text(&broker.to_string()))
+        .with_configuration_keys(Some(vec![text("cutaway.nodes")]));
+    let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+    // Where nobody says so it is not known to be so.
+    let answer = client.ask_node(broker, 1..=4, &request).await;
+    answer.is_ok_and(|answer| answer.results.iter().any(|result| !result.configs.is_empty()))
 }
 
 /// Every setting of a topic that somebody set, in the order of their keys.

@@ -5,7 +5,7 @@ use super::super::definition::{Allowed, Definition, Kind, boolean, double, int, 
 const CLEANER: &str = "the log cleaner";
 const RETENTION: &str = "the retention schedule";
 pub(super) const ONE_LEVEL: &str = "the lz4 library knows one level";
-pub(super) const ONE_COPY: &str = "Kafka asks for no more replicas than a topic has, and here it has one";
+pub(super) const ONE_COPY: &str = "Kafka asks for no more replicas than a topic has, and here all are always in sync";
 const NO_TIERS: &str = "there is no tiered storage";
 
 /// Codecs that `compression.type` takes, in the order in which Kafka lists them.
