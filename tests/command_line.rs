@@ -9,6 +9,7 @@ mod forbidden;
 mod foreign;
 mod groups;
 mod mistakes;
+mod nodes;
 mod outage;
 mod produce;
 mod temporary;

@@ -128,7 +128,7 @@ fn what_is_mistyped_is_named() -> anyhow::Result<()> {
         (&["create", "x", "-c", "log.retention.ms=1"], 1, "did you mean retention.ms instead of log.retention.ms?"),
         (&["create", "x", "-c", "retention.ms"], 2, "must be KEY=VALUE"),
         (&["create", "x", "-p", "0"], 2, "0 is not in 1.."),
-        (&["create", "x", "--replication-factor", "3"], 1, "with one broker it is --replication-factor 1"),
+        (&["create", "x", "--replication-factor", "3"], 1, "Ask for 1 or -1, or start the broker with --nodes 3"),
         (&["create", "a b"], 1, "(INVALID_TOPIC); a name has 1 to 249 letters"),
         (&["alter", "greetings"], 2, "required"),
         (&["describe"], 2, "required"),

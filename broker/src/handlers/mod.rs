@@ -117,8 +117,7 @@ pub async fn answer(core: &Core, context: &RequestContext, call: Call) -> Result
         if api.key == ApiKey::ApiVersions {
             return api_versions::unsupported_version(head);
         }
-        let (oldest, newest) = (api.oldest, api.newest);
-        return Err(head.refuse(format!("this broker speaks versions {oldest} to {newest} of it")));
+        return Err(head.refuse(format!("this broker speaks versions {} to {} of it", api.oldest, api.newest)));
     }
     let version = head.version;
     match api.key {
