@@ -173,3 +173,22 @@ async fn next_owner(folder: &Path) -> anyhow::Result<Broker> {
     }
     Err(refusal.context("no try")?).context("the folder is never let go of")
 }
+
+#[test]
+fn a_broker_may_show_itself_as_several() -> anyhow::Result<()> {
+    for runtime in runtimes()? {
+        runtime.block_on(async {
+            let broker = Broker::start_temporary(Settings::default().with("cutaway.nodes", 3)).await?;
+            let addresses: Vec<SocketAddr> = broker.addresses().into_iter().map(|(_, address)| address).collect();
+            ensure!(addresses.len() == 3 && addresses[0] == broker.address(), "{addresses:?}");
+            ensure!(broker.status().nodes == 3, "{:?}", broker.status());
+            for address in addresses {
+                let topics = spawn_blocking(move || Client::connect(address)?.topics()).await??;
+                ensure!(topics.is_empty(), "{address} has {topics:?}");
+            }
+            broker.shutdown().await?;
+            anyhow::Ok(())
+        })?;
+    }
+    Ok(())
+}

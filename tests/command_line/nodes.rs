@@ -71,3 +71,16 @@ fn a_run_is_told_the_addresses_of_all_nodes() -> anyhow::Result<()> {
     ensure!(printed.lines().count() == 3, "{printed}");
     Ok(())
 }
+
+#[test]
+fn a_second_start_with_other_nodes_is_told_so() -> anyhow::Result<()> {
+    let broker = Broker::start(&["--nodes", "2"])?;
+    let folder = broker.data_dir().display().to_string();
+    let start = |nodes: &[&str]| Ran::of(&[&["--data", &folder, "--port", "0"], nodes].concat());
+    let same = start(&["--nodes", "2"])?.printed()?;
+    ensure!(same.contains("already serves") && same.contains("2 simulated nodes"), "{same}");
+    ensure!(start(&[])?.printed()?.contains("already serves"), "a start that asks for nothing");
+    let other = start(&["--nodes", "3"])?;
+    ensure!(other.code == Some(1) && other.stderr.starts_with("it has 2 nodes and not 3: stop it first"), "{other:?}");
+    Ok(())
+}

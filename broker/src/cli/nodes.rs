@@ -21,6 +21,11 @@ impl NodesOption {
         }
     }
 
+    /// Whether anything was.
+    pub(crate) fn is_given(&self) -> bool {
+        self.nodes.is_some()
+    }
+
     /// The same for another process.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = &str> {
         self.nodes.iter().flat_map(|count| ["--nodes", count])

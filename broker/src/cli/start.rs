@@ -27,7 +27,8 @@ pub(crate) fn run(mut options: StartOptions) -> anyhow::Result<ExitCode> {
     tell_notes(&config);
     if let Some(status) = converse(control::status(&config.log_dir))?? {
         anstream::print!("{}", banner::render(&status, "already serves", &Tools::find(false)));
-        return Ok(already_there(&options, &status));
+        let wanted_nodes = options.nodes.is_given().then_some(config.node_count);
+        return Ok(already_there(&options, wanted_nodes, &status));
     }
     if let Some(folder) = temporary.as_deref().filter(|_| !options.detached) {
         tell_stale(&temporary::remove_stale(folder.parent().unwrap_or(Path::new("/"))));
@@ -72,9 +73,16 @@ fn stopped(folder: &Path, is_temporary: bool) -> String {
     }
 }
 
-/// A second start is fine, unless it asked for another port: who waits for a broker there would wait for ever.
-fn already_there(options: &StartOptions, status: &Status) -> ExitCode {
+/// A second start is fine, unless it asked for another port or other nodes: who waits for a broker there would wait for ever.
+fn already_there(options: &StartOptions, wanted_nodes: Option<i32>, status: &Status) -> ExitCode {
     let serves = |port: u16| status.listeners.iter().any(|listener| listener.address.ends_with(&format!(":{port}")));
+    if let Some(count) = wanted_nodes.filter(|count| *count != status.nodes) {
+        let shown = if status.nodes == 1 { "one node".to_owned() } else { format!("{} nodes", status.nodes) };
+        anstream::eprintln!(
+            "it has {shown} and not {count}: stop it first, or start another broker with --data and a folder of its own"
+        );
+        return ExitCode::FAILURE;
+    }
     match options.port {
         Some(port) if port != 0 && !serves(port) => {
             anstream::eprintln!(

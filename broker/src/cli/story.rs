@@ -94,6 +94,11 @@ impl Story {
             Event::TopicExtended { topic, partitions, by, .. } => {
                 Some(format!("topic {topic} extended to {partitions} partitions by {by}"))
             }
+            Event::ReplicasMoved { topic, partitions, by, .. } => {
+                let count = partitions.len();
+                let partitions = if count == 1 { "1 partition".to_owned() } else { format!("{count} partitions") };
+                Some(format!("replicas of {partitions} of topic {topic} moved by {by}"))
+            }
             Event::TopicDeleted { topic, by, .. } => Some(format!("topic {topic} deleted by {by}")),
             Event::GroupSettled { group, generation, members, protocol } => {
                 let members = if *members == 1 { "1 member".to_owned() } else { format!("{members} members") };
@@ -201,6 +206,9 @@ mod tests {
         let (topic, topic_id, by) = ("t".into(), "i".into(), "User:ANONYMOUS".into());
         let told = Story::default().lines(0, &Event::TopicExtended { topic, topic_id, partitions: 3, by });
         assert_eq!(told, ["topic t extended to 3 partitions by User:ANONYMOUS"]);
+        let (topic, topic_id, by) = ("t".into(), "i".into(), "User:ANONYMOUS".into());
+        let told = Story::default().lines(0, &Event::ReplicasMoved { topic, topic_id, partitions: vec![2], by });
+        assert_eq!(told, ["replicas of 1 partition of topic t moved by User:ANONYMOUS"]);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn find<'a>(core: &Core, context: &'a RequestContext, kind: i8, key: &str) -> Op
         GROUP => core.coordinator.node_of(&GroupId::new(key)),
         TRANSACTION => {
             let partition = i32::try_from(partition_of(key, TRANSACTION_PARTITIONS)).unwrap_or(0);
-            core.config().nodes().nth(partition)
+            core.nodes.nth(partition)
         }
         _ => return None,
     };

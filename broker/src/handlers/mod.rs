@@ -35,7 +35,7 @@ use kafka_protocol::messages::ApiKey;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, Nodes};
 use crate::coordinator::Coordinator;
 use crate::journal::Journal;
 use crate::topics::Topics;
@@ -59,6 +59,7 @@ pub struct Core {
     coordinator: Arc<Coordinator>,
     clock: Clock,
     journal: Journal,
+    nodes: Nodes,
     /// The sessions of each node, in the order of the ids.
     fetch_sessions: Vec<FetchSessions>,
     /// Held by whoever makes an answer that is much longer than its request.
@@ -70,9 +71,10 @@ impl Core {
     pub fn new(topics: Arc<Topics>, clock: Clock, journal: Journal) -> Core {
         let config = topics.config();
         let sessions = |_| FetchSessions::new(config.max_incremental_fetch_session_cache_slots);
-        let fetch_sessions = config.nodes().ids().map(sessions).collect();
+        let nodes = config.nodes();
+        let fetch_sessions = nodes.ids().map(sessions).collect();
         let coordinator = Arc::new(Coordinator::new(Arc::clone(&topics), clock.clone(), journal.clone()));
-        Core { topics, coordinator, clock, journal, fetch_sessions, long_answers: Semaphore::new(1) }
+        Core { topics, coordinator, clock, journal, nodes, fetch_sessions, long_answers: Semaphore::new(1) }
     }
 
     /// The broker's settings as they are now.
@@ -82,7 +84,7 @@ impl Core {
 
     /// The fetch sessions of a node.
     fn fetch_sessions(&self, node: i32) -> &FetchSessions {
-        &self.fetch_sessions[self.config().nodes().index_of(node).unwrap_or(0)]
+        &self.fetch_sessions[self.nodes.index_of(node).expect("a client came in on a node that there is")]
     }
 
     /// Who looks after groups.

@@ -101,7 +101,8 @@ async fn respond(core: &Core, context: &RequestContext, mut request: ProduceRequ
 /// Where the leaders are whom partitions of the answer name, so that the client need not ask for metadata (KIP-951).
 fn endpoints_of_leaders(context: &RequestContext, responses: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {
     let partitions = responses.iter().flat_map(|topic| &topic.partition_responses);
-    let leaders: BTreeSet<BrokerId> = partitions.map(|partition| partition.current_leader.leader_id).collect();
+    let named = partitions.map(|partition| partition.current_leader.leader_id).filter(|leader| leader.0 >= 0);
+    let leaders: BTreeSet<BrokerId> = named.collect();
     let endpoints = leaders.into_iter().filter_map(|leader| context.endpoint_of(leader.0));
     let tell = |endpoint: &Endpoint| {
         NodeEndpoint::default()

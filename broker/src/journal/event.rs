@@ -62,6 +62,17 @@ pub enum Event {
         /// The principal that asked.
         by: String,
     },
+    /// Partitions of a topic are on other nodes than before.
+    ReplicasMoved {
+        /// Its name.
+        topic: String,
+        /// Its id, 22 characters.
+        topic_id: String,
+        /// Which, by their numbers.
+        partitions: Vec<i32>,
+        /// The principal that asked.
+        by: String,
+    },
     /// A topic exists no more.
     TopicDeleted {
         /// Its name.
@@ -170,6 +181,9 @@ impl Event {
             Event::TopicCreated { topic, topic_id, by, .. }
             | Event::TopicExtended { topic, topic_id, by, .. }
             | Event::TopicDeleted { topic, topic_id, by } => topic.len() + topic_id.len() + by.len(),
+            Event::ReplicasMoved { topic, topic_id, partitions, by } => {
+                topic.len() + topic_id.len() + by.len() + size_of_val(partitions.as_slice())
+            }
             Event::GroupSettled { group, protocol, .. } => group.len() + protocol.len(),
             Event::GroupEmptied { group, .. } | Event::GroupDeleted { group } => group.len(),
             Event::SettingsAltered { of, keys, by } => {

@@ -65,9 +65,9 @@ impl Topics {
     }
 
     /// Puts partitions of one topic on other nodes; each succeeds or fails alone, and the outcomes are in their order.
-    pub async fn reassign(&self, _principal: &Principal, topic: &str, moves: Vec<Move>) -> Vec<Result<(), TopicError>> {
-        let (name, count) = (topic.to_owned(), moves.len());
-        let outcome = self.in_turn(move |folder| folder.reassign(&name, &moves)).await;
+    pub async fn reassign(&self, principal: &Principal, topic: &str, moves: Vec<Move>) -> Vec<Result<(), TopicError>> {
+        let (by, name, count) = (principal.clone(), topic.to_owned(), moves.len());
+        let outcome = self.in_turn(move |folder| folder.reassign(&by, &name, &moves)).await;
         outcome.unwrap_or_else(|broken| {
             let why = broken.to_string();
             let failed =

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::DataFolder;
+use crate::journal::Event;
+use crate::names::Principal;
 use crate::storage::Error;
 use crate::storage::metadata::TopicState;
 use crate::topics::TopicError;
@@ -12,7 +14,12 @@ use crate::topics::replicas::Move;
 
 impl DataFolder {
     /// Moves partitions of one topic; each succeeds or fails alone. Blocks.
-    pub(in crate::topics) fn reassign(&self, name: &str, moves: &[Move]) -> Vec<Result<(), TopicError>> {
+    pub(in crate::topics) fn reassign(
+        &self,
+        by: &Principal,
+        name: &str,
+        moves: &[Move],
+    ) -> Vec<Result<(), TopicError>> {
         let mut changes = self.changes();
         let nodes = self.config.now().nodes();
         let topic = self.registry.get(name);
@@ -37,7 +44,19 @@ impl DataFolder {
             self.metadata.put_topic(&record)
         };
         match put() {
-            Ok(()) => self.registry.replace(&Arc::new(topic.extended(Vec::new(), replication))),
+            Ok(()) => {
+                let moved = |partition: &i32| {
+                    replication.assigned.get(partition) != topic.placement.replication.assigned.get(partition)
+                };
+                let partitions = replication.assigned.keys().copied().filter(moved).collect();
+                self.journal.record(|| Event::ReplicasMoved {
+                    topic: topic.name.to_string(),
+                    topic_id: topic.id.to_string(),
+                    partitions,
+                    by: by.to_string(),
+                });
+                self.registry.replace(&Arc::new(topic.extended(Vec::new(), replication)));
+            }
             Err(failure) => {
                 // It befell all that would have succeeded.
                 let why = failure.to_string();

@@ -8,6 +8,7 @@ mod extending;
 mod flushing;
 mod opening;
 mod producer_ids;
+mod reassigning;
 mod wishes;
 
 use std::collections::BTreeMap;
