@@ -23,7 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   cutaway                                   a broker on 127.0.0.1:9092, data in ./cutaway-data
   cutaway --port 0 --temp                   on a free port, and nothing left behind
-  cutaway --nodes 3                         three brokers, simulated: 127.0.0.1:19092, :29092 and :39092
+  cutaway --nodes 3                         three brokers, simulated, from 127.0.0.1:19092 on
   cutaway --config server.properties        with the settings of a real Kafka
   cutaway --override log.segment.bytes=1048576 --override num.partitions=3
   cutaway --detach; cutaway status; cutaway stop

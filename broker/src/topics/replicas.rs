@@ -49,6 +49,12 @@ impl Move {
         }
         Ok(())
     }
+
+    /// Whether the partition is not there already, by a wish for as many replicas.
+    pub(super) fn moves_something(&self, topic: &Topic) -> bool {
+        let wanted = usize::try_from(topic.placement.wanted(self.partition)).unwrap_or(0);
+        self.replicas.as_ref().is_some_and(|nodes| nodes.len() != wanted || *nodes != topic.replicas_of(self.partition))
+    }
 }
 
 impl Topics {

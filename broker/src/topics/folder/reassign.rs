@@ -26,7 +26,8 @@ impl DataFolder {
         let mut outcomes: Vec<_> = moves.iter().map(|one| one.check(topic.as_deref(), name, nodes)).collect();
         let Some(topic) = topic else { return outcomes };
         let mut replication = topic.placement.replication.clone();
-        for (one, _) in moves.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+        let granted = moves.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(one, _)| one);
+        for one in granted.filter(|one| one.moves_something(&topic)) {
             replication.assigned.extend(one.replicas.clone().map(|replicas| (one.partition, replicas)));
         }
         if replication == topic.placement.replication {

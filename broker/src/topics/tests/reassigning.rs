@@ -57,13 +57,16 @@ async fn moved_replicas_are_where_they_should_be_after_a_restart_too() {
 
 #[tokio::test]
 async fn the_number_of_replicas_stays_where_it_must() {
-    let (_bench, topics) = bench_with_topic().await;
+    let (bench, topics) = bench_with_topic().await;
     let keeping = |one: Move| Move { may_change_count: false, ..one };
     let outcomes = reassign(&topics, vec![keeping(to(0, &[3])), keeping(to(1, &[1, 2]))]).await;
     let refused = outcomes[0].as_ref().expect_err("fewer").to_string();
     assert_eq!(refused, "The replication factor is changed from 2 to 1");
     assert!(outcomes[1].is_ok());
     assert_eq!(places(&topics), [[1, 2], [1, 2]]);
+    let events = bench.journal.recent().len();
+    assert!(reassign(&topics, vec![to(0, &[1, 2])]).await[0].is_ok());
+    assert_eq!(bench.journal.recent().len(), events, "where it is already it need not be put");
     let none = reassign(&topics, vec![Move { replicas: None, ..to(0, &[]) }]).await;
     assert!(matches!(none[..], [Err(TopicError::NoReassignment)]), "{none:?}");
     let nowhere = topics.reassign(&Principal::anonymous(), "no", vec![to(0, &[1])]).await;
