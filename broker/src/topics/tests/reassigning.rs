@@ -41,6 +41,9 @@ async fn moved_replicas_are_where_they_should_be_after_a_restart_too() {
         matches!(&entry.event, Event::ReplicasMoved { topic, partitions, .. } if topic == "t" && *partitions == [0])
     });
     assert!(told);
+    drop(topics);
+    let topics = bench.topics();
+    assert_eq!(places(&topics), [vec![3, 1, 2], vec![2, 3]]);
     // Whatever else changes of the topic, they stay; later partitions have as many as the first.
     alter(&topics, "t", "max.message.bytes", "2000").await;
     let more = MorePartitions { topic: "t".into(), count: 4, assignments: None };
