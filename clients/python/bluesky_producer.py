@@ -24,7 +24,8 @@ def connect(token):
     if token:  # two seconds before the event: the service advises a few
         cursor = f"{'&' if '?' in URL else '?'}cursor={token - 2_000_000}"
     try:
-        socket = create_connection(URL + cursor, timeout=60, header={"User-Agent": AGENT})
+        # Unchecked, since the library would end the connection at a byte that is no UTF-8; `read` refuses the event.
+        socket = create_connection(URL + cursor, 60, header={"User-Agent": AGENT}, skip_utf8_validation=True)
     except WebSocketBadStatusException as answer:
         raise Refused(answer.status_code, answer.resp_headers) from None
     with closing(socket):

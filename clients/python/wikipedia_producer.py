@@ -23,7 +23,7 @@ def connect(token):
         if answer.status_code != 200 or "text/event-stream" not in answer.headers.get("content-type", ""):
             raise Refused(answer.status_code, answer.headers)
         # In Latin-1 every byte is a character, so the event comes out as the bytes that were sent.
-        for event in SSEClient(answer.iter_content(1024), "latin-1").events():
+        for event in SSEClient(answer.iter_content(16_384), "latin-1").events():
             yield event.id, event.data.encode("latin-1")
 
 
