@@ -20,9 +20,7 @@ URL = source_url("ws", "https://jetstream2.us-west.bsky.network", PATH)
 
 def connect(token):
     """One connection: yields each event's bytes. The token to resume with is in them: the event's time."""
-    cursor = ""
-    if token:  # two seconds before the event: the service advises a few
-        cursor = f"{'&' if '?' in URL else '?'}cursor={token - 2_000_000}"
+    cursor = f"{'&' if '?' in URL else '?'}cursor={token}" if token else ""
     try:
         # Unchecked, since the library would end the connection at a byte that is no UTF-8; `read` refuses the event.
         socket = create_connection(URL + cursor, 60, header={"User-Agent": AGENT}, skip_utf8_validation=True)
@@ -50,7 +48,8 @@ def main():
     most_bytes = create_topic(TOPIC)
     producer = Producer({**KAFKA, **SETTINGS, "message.max.bytes": most_bytes})
     deliveries = Deliveries("./bluesky-producer-python.resume", URL, TOPIC)
-    source = Source(connect, deliveries.token)
+    # A run goes on two seconds before the one that ended: the service advises a few.
+    source = Source(connect, deliveries.token and deliveries.token - 2_000_000)
     for _, data in source:
         producer.poll(0 if len(producer) < 50_000 else 1)  # hears what the broker has acknowledged
         deliveries.save()
