@@ -9,6 +9,7 @@ use cutaway::{Broker, BrokerConfig, Settings};
 use cutaway_tests::batches::Batch;
 use cutaway_tests::client::Client;
 use cutaway_tests::{folders, patience};
+use kafka_protocol::messages::MetadataRequest;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::spawn_blocking;
 
@@ -191,4 +192,34 @@ fn a_broker_may_show_itself_as_several() -> anyhow::Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// A client hears of all nodes by the listener that it came in on, and of no other.
+#[test]
+fn nodes_with_two_listeners_each_are_told_by_the_one_that_is_asked() -> anyhow::Result<()> {
+    let [runtime, _] = runtimes()?;
+    runtime.block_on(async {
+        let of_a_node = "PLAINTEXT://127.0.0.1:0,EXTERNAL://127.0.0.1:0";
+        let settings = Settings::default()
+            .with("cutaway.nodes", 2)
+            .with("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,EXTERNAL:PLAINTEXT")
+            .with("listeners", format!("{of_a_node},{of_a_node}"));
+        let broker = Broker::start_temporary(settings).await?;
+        let addresses = broker.addresses();
+        let names: Vec<&str> = addresses.iter().map(|(name, _)| name.as_str()).collect();
+        ensure!(names == ["PLAINTEXT", "EXTERNAL", "PLAINTEXT", "EXTERNAL"], "{addresses:?}");
+        for (name, address) in addresses.clone() {
+            let ask = move || {
+                let request = MetadataRequest::default().with_topics(Some(vec![]));
+                Client::connect(address)?.ask(9, &request)
+            };
+            let told = spawn_blocking(ask).await??.brokers;
+            let told: Vec<(i32, i32)> = told.iter().map(|node| (node.node_id.0, node.port)).collect();
+            let alike = addresses.iter().filter(|(other, _)| *other == name);
+            let expected: Vec<(i32, i32)> = (1..).zip(alike.map(|(_, address)| i32::from(address.port()))).collect();
+            ensure!(told == expected, "{name} at {address} tells {told:?}, not {expected:?}");
+        }
+        broker.shutdown().await?;
+        anyhow::Ok(())
+    })
 }
