@@ -307,8 +307,9 @@ fn write_checkpoints_after_changes(folder: &Arc<DataFolder>) -> AbortHandle {
             let written = tokio::task::spawn_blocking(move || writing.write_checkpoints()).await;
             if let Ok(Err(error)) = written {
                 tracing::warn!("the checkpoints are not up to date, so that recovery may take longer: {error}");
-                // What they do not tell yet is told at the next try, if there will be one.
-                if folder.check_in_place().is_err() {
+                // What they do not tell yet is told at the next try. If the folder is gone that is the last, and says so, also
+                // when it went in the middle of this one.
+                if folder.check_in_place().is_err_and(|gone| gone.to_string() == error.to_string()) {
                     return;
                 }
                 upkeep.clock.sleep(PAUSE_AFTER_FAILURE).await;
