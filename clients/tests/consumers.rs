@@ -104,3 +104,39 @@ fn what_cannot_be_counted_is_not_passed_over() -> anyhow::Result<()> {
     ensure!(broker.committed("wikipedia-consumer", TOPIC)?.is_none(), "it was committed");
     Ok(())
 }
+
+/// Redis answers each command of a pipeline by itself: those beside the bad key have counted, and must not be sent again.
+#[test]
+fn a_key_of_another_type_ends_it_and_the_others_are_counted_once() -> anyhow::Result<()> {
+    let address = free_address()?;
+    let Some(redis) = Redis::start_at(&address)? else { return Ok(()) };
+    let broker = TestBroker::start()?;
+    let client = redis::Client::open(redis.url())?;
+    redis::cmd("LPUSH").arg("new").arg("x").exec(&mut client.get_connection()?)?;
+    broker.produce(TOPIC, &[&[r#"{"type":"edit"}"#; 6][..], &[r#"{"type":"new"}"#]].concat())?;
+    let ended = Program::run("wikipedia-consumer", &["-b", &broker.address, "--redis", &redis.url(), "--json"])?;
+    ensure!(ended.status.code() == Some(1), "{ended:?}");
+    ended.said("remove the key of another type")?;
+    ensure!(redis.count("edit")? == Some(6), "{:?}", redis.count("edit")?);
+    Ok(())
+}
+
+#[test]
+fn a_redis_without_room_is_waited_for() -> anyhow::Result<()> {
+    let address = free_address()?;
+    let Some(redis) = Redis::start_at(&address)? else { return Ok(()) };
+    let broker = TestBroker::start()?;
+    let client = redis::Client::open(redis.url())?;
+    let limit =
+        |bytes: &str| redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).exec(&mut client.get_connection()?);
+    limit("1")?;
+    broker.produce(TOPIC, &[r#"{"type":"edit"}"#])?;
+    let program = Program::start("wikipedia-consumer", &["-b", &broker.address, "--redis", &redis.url(), "--json"])?;
+    program.says("reading pauses until it is back, no count is lost")?;
+    limit("0")?;
+    program.reports("the record", |line| line["counted"] == 1)?;
+    program.signal(Signal::INT)?;
+    program.end()?.summary()?;
+    ensure!(redis.count("edit")? == Some(1));
+    Ok(())
+}

@@ -8,7 +8,7 @@ use cutaway::config::{Settings, SettingsError, on_free_ports};
 pub(crate) struct NodesOption {
     /// Show this process as so many brokers, from 1 to 5 (cutaway.nodes): simulated, with one copy of the data. Without other
     /// settings they listen on 127.0.0.1:19092, 127.0.0.1:29092 and so on.
-    #[arg(long, value_name = "N")]
+    #[arg(long, allow_negative_numbers = true, value_name = "N")]
     nodes: Option<String>,
 }
 

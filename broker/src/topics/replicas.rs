@@ -41,7 +41,8 @@ impl Move {
         }
         let replicas = self.replicas.as_ref().ok_or(TopicError::NoReassignment)?;
         check_replicas(replicas, nodes, None)?;
-        let before = topic.replicas_of(partition).len();
+        // Where there are fewer nodes than before, fewer are shown than were asked for.
+        let before = usize::try_from(topic.placement.wanted(partition)).unwrap_or(0);
         if !self.may_change_count && before != replicas.len() {
             let now = replicas.len();
             let sentence = format!("The replication factor is changed from {before} to {now}");

@@ -241,13 +241,18 @@ impl Settings {
         if self.services.has_bluesky() {
             peak = peak.max(self.bluesky_timeline().peak_per_s());
         }
-        match peak <= MAX_EVENTS_PER_S {
-            true => Ok(()),
-            false => Err(Unworkable(format!(
-                "this would come to {peak:.0} events a second at times, and {MAX_EVENTS_PER_S} is the most: lower the rate or \
-                 the bursts, or leave Bluesky's likes and follows away (--others 0)"
-            ))),
+        if peak <= MAX_EVENTS_PER_S {
+            return Ok(());
         }
+        let others = if self.services.has_bluesky() && self.others > 0.0 {
+            ", or leave Bluesky's likes and follows away (--others 0)"
+        } else {
+            ""
+        };
+        let lower = if self.bursts.is_some() { "the rate or the bursts" } else { "the rate" };
+        Err(Unworkable(format!(
+            "this would come to {peak:.0} events a second at times, and {MAX_EVENTS_PER_S} is the most: lower {lower}{others}"
+        )))
     }
 }
 

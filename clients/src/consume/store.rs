@@ -77,7 +77,11 @@ impl Store {
         written.map_err(|error| {
             if is_passing(&error) {
                 redis.connection = None;
-                return Unwritten::Gone(format!("Redis at {} is gone ({})", redis.url, excerpt(&error.to_string())));
+                return Unwritten::Gone(format!(
+                    "Redis at {} does not count now ({})",
+                    redis.url,
+                    excerpt(&error.to_string())
+                ));
             }
             let why = format!("Redis at {} does not count any more: {error}", redis.url);
             Unwritten::Refused(anyhow::anyhow!(
@@ -119,7 +123,7 @@ impl Redis {
 
     async fn increment(&mut self, counts: &Tally) -> Result<(), RedisError> {
         let mut pipeline = redis::pipe();
-        // All or nothing, as far as Redis can tell: half a batch could not be told from a whole one.
+        // Nothing of it is done when the connection breaks before all of it has arrived.
         pipeline.atomic();
         for (name, count) in counts.sorted() {
             for _ in 0..count {
@@ -145,11 +149,17 @@ impl Redis {
     }
 }
 
-/// Whether the same may work a little later.
+/// Whether the same may work a little later: Redis is gone, starts, has no room, or is a replica for the moment.
+///
+/// Of a pipeline each command has an answer of its own, and those that went well have counted: what fails with a lasting
+/// error must not be sent again.
 fn is_passing(error: &RedisError) -> bool {
-    let is_lasting_answer =
-        matches!(error.code(), Some("WRONGTYPE" | "ERR" | "NOAUTH" | "NOPERM" | "WRONGPASS" | "EXECABORT"));
-    !is_lasting_answer
+    const LASTING: [&str; 6] = ["WRONGTYPE", "ERR", "NOAUTH", "NOPERM", "WRONGPASS", "NOSCRIPT"];
+    let is_lasting = |code: &str| LASTING.contains(&code);
+    let of_commands = error.clone().into_server_errors();
+    let is_lasting_command = of_commands.is_some_and(|errors| errors.iter().any(|(_, error)| is_lasting(error.code())));
+    !is_lasting_command
+        && !error.code().is_some_and(is_lasting)
         && !matches!(
             error.kind(),
             ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig | ErrorKind::UnexpectedReturnType

@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 
 use crate::tally::Tally;
 
-/// How many identities of acknowledged events are kept for the next run: more than a resume brings again.
-const MAX_RECENT: usize = 5000;
+/// How many identities of acknowledged events are kept for the next run. Where two seconds hold more events, a resume brings
+/// some again that are not known any more: at more than ten thousand a second.
+const MAX_RECENT: usize = 20_000;
 
 /// An event on its way.
 #[derive(Debug)]
@@ -166,10 +167,10 @@ mod tests {
     #[test]
     fn so_many_identities_are_kept_and_no_more() {
         let mut ledger = Ledger::default();
-        ledger.remember(&(0..9000).collect::<Vec<_>>());
-        let number = ledger.begin(Some("t".into()), 9000, "edit");
+        ledger.remember(&(0..24_000).collect::<Vec<_>>());
+        let number = ledger.begin(Some("t".into()), 24_000, "edit");
         ledger.acknowledge(number);
         let (_, recent) = ledger.take_position().unwrap();
-        assert_eq!((recent.len(), recent[0], recent[MAX_RECENT - 1]), (MAX_RECENT, 4001, 9000));
+        assert_eq!((recent.len(), recent[0], recent[MAX_RECENT - 1]), (MAX_RECENT, 4001, 24_000));
     }
 }

@@ -131,7 +131,8 @@ impl Run {
     }
 
     fn is_done(&self) -> bool {
-        let is_idle = |limit| self.last_event.elapsed() >= limit;
+        // While the sender has no room nothing is taken, whatever the source has.
+        let is_idle = |limit| self.blocked.is_none() && self.last_event.elapsed() >= limit;
         self.options.ending.limit.is_some_and(|limit| self.counts.sent >= limit)
             || self.options.ending.idle_exit.is_some_and(is_idle)
     }

@@ -23,6 +23,8 @@ pub(super) struct Started {
     arguments: Vec<String>,
     /// The folder that relative paths begin at.
     from: PathBuf,
+    /// Its environment; `None` for ours.
+    environment: Option<Vec<(String, String)>>,
 }
 
 /// A demo's broker.
@@ -63,8 +65,18 @@ impl Broker {
         }
         let data = folder.to_str().context("--data is not UTF-8; choose a folder whose path is")?;
         let arguments = |port: &str| ["start", "--data", data, "--port", port].map(str::to_owned).to_vec();
-        let here = Started { arguments: arguments(&options.port.to_string()), from: PathBuf::from(".") };
-        let address = address(&start(&folder, &here).await?)?;
+        let here =
+            Started { arguments: arguments(&options.port.to_string()), from: PathBuf::from("."), environment: None };
+        let status = match start(&folder, &here).await {
+            Ok(status) => status,
+            Err(error) => {
+                // Somebody else may have started one at the same moment.
+                let Some(status) = control::status(&folder).await? else { return Err(error) };
+                let (started, address) = (Started::of_process(status.pid), address(&status)?);
+                return Ok(Broker::Here { folder, is_own: false, started, address });
+            }
+        };
+        let address = address(&status)?;
         // Where a free port was asked for, the one that was found is wanted the next time.
         let port = address.rsplit(':').next().unwrap_or_default();
         let started = Some(Started { arguments: arguments(port), ..here });
@@ -137,12 +149,18 @@ async fn start(folder: &Path, how: &Started) -> anyhow::Result<Status> {
     let own = std::env::current_exe().context("the path of this program is not known")?;
     let mut command = Command::new(own);
     command.args(&how.arguments).current_dir(&how.from).stdin(Stdio::null());
+    if let Some(environment) = &how.environment {
+        command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
+    }
     if !how.arguments.iter().any(|argument| matches!(argument.as_str(), "--detach" | "-d")) {
         command.arg("--detach");
     }
     let output = command.output().await.context("cannot start a broker")?;
     if !output.status.success() {
-        bail!("the broker does not start: {}", String::from_utf8_lossy(&output.stderr).trim_end());
+        bail!(
+            "the broker does not start: {}",
+            String::from_utf8_lossy(&output.stderr).trim_end().trim_start_matches("error: ")
+        );
     }
     let shown = banner::shell_word(folder);
     control::status(folder).await?.with_context(|| format!("the broker on {shown} ended as soon as it had begun"))
@@ -158,11 +176,18 @@ impl Started {
     /// How a process was started, where the system tells. A temporary broker is not started again: it would begin empty.
     fn of_process(process: u32) -> Option<Started> {
         let (disk, told) = (Disk::default(), PathBuf::from(format!("/proc/{process}")));
-        let words = String::from_utf8(disk.read(&told.join("cmdline")).ok()?).ok()?;
-        let words = words.split_terminator('\0').skip(1).map(str::to_owned);
+        let words = |file: &str| {
+            let text = String::from_utf8(disk.read(&told.join(file)).ok()?).ok()?;
+            Some(text.split_terminator('\0').map(str::to_owned).collect::<Vec<String>>())
+        };
         // A broker in the background has been told so.
-        let arguments: Vec<String> = words.filter(|word| word != "--detached").collect();
+        let arguments: Vec<String> =
+            words("cmdline")?.into_iter().skip(1).filter(|word| word != "--detached").collect();
+        let variables = words("environ")?.into_iter();
+        let environment =
+            variables.filter_map(|it| it.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
         let is_temporary = arguments.iter().any(|word| word == "--temp");
-        (!is_temporary).then_some(Started { arguments, from: disk.resolve(&told.join("cwd")).ok()? })
+        let from = disk.resolve(&told.join("cwd")).ok()?;
+        (!is_temporary).then(|| Started { arguments, from, environment: Some(environment.collect()) })
     }
 }

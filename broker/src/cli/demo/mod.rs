@@ -21,7 +21,7 @@ mod show;
 use std::io::{IsTerminal, stdout};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use cutaway::clock::Clock;
@@ -38,41 +38,55 @@ pub(crate) use self::options::{DemoOptions, EXAMPLES};
 use self::programs::{Program, Programs};
 use self::screen::{Key, Keys};
 use self::show::{Figures, Show};
-use super::converse_until_stopped;
+use super::converse;
+use super::stops::Stops;
 
 /// How often the figures are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// How long it may take until everything that was sent has arrived, once nothing more is sent and the broker serves.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nothing has to move until nothing is waited for any more, once nothing more is sent.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Runs a demo until it is over or somebody ends it.
 pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
     let settings = options.settings()?;
     let programs = Programs::find(options.service)?;
-    converse_until_stopped(async |stopped| {
-        let is_screen = !options.json && stdout().is_terminal();
+    converse(async {
+        let is_screen = !options.json && stdout().is_terminal() && screen::width().is_some();
         let notes = Notes::new(!is_screen);
-        let broker = Broker::find(options).await?;
+        let stops = count_stops(Stops::listen()?);
         // For what the programs need as long as they run.
         let folder = std::env::temp_dir().join(format!("cutaway-demo-{}", std::process::id()));
         Disk::default().create_dir_all(&folder)?;
+        let broker = Broker::find(options).await?;
         let outcome = async {
             let simulator = Simulator::start(settings.clone()).await?;
-            let mut demo = Demo::start(options, (&programs, &folder), &broker, simulator, notes).await?;
+            let mut demo = Demo::start(options, (&programs, &folder), &broker, simulator, notes, stops).await?;
             let mut show = Show::new(options, settings.clone(), is_screen);
-            demo.go_on(&mut show, stopped).await?;
+            demo.go_on(&mut show).await?;
             demo.end(&mut show).await
         };
         let outcome = outcome.await;
-        Disk::default().remove_dir_all(&folder)?;
         broker.end(&Clock::system()).await?;
         let balances = outcome?;
+        Disk::default().remove_dir_all(&folder)?;
         if !options.json {
             show::farewell(options.service, &broker)?;
         }
         Ok(if balances { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    })
+    })?
+}
+
+/// How often somebody has asked for an end: once for one in good order, twice for one without waiting.
+fn count_stops(mut stops: Stops) -> watch::Receiver<u32> {
+    let (tell, asked) = watch::channel(0);
+    tokio::spawn(async move {
+        loop {
+            stops.next().await;
+            tell.send_modify(|count| *count += 1);
+        }
+    });
+    asked
 }
 
 /// All that takes part.
@@ -91,6 +105,9 @@ struct Demo<'a> {
     kill_every: Option<Duration>,
     /// Whether there is an end of events.
     is_finite: bool,
+    stops: watch::Receiver<u32>,
+    /// The figures when they moved last, and when that was.
+    moved: (Ledger, Instant),
 }
 
 impl<'a> Demo<'a> {
@@ -100,9 +117,18 @@ impl<'a> Demo<'a> {
         broker: &'a Broker,
         simulator: Simulator,
         notes: Notes,
+        stops: watch::Receiver<u32>,
     ) -> anyhow::Result<Demo<'a>> {
         let (service, address) = (options.service, broker.address());
-        let first = offsets::ask_once(address, service).await?;
+        let (first, members) = offsets::ask_once(address, service).await?;
+        if members > 0 {
+            bail!(
+                "the group {} has members already, which would read what this demo sends; stop them first: another demo, or \
+                 {}-consumer (one that was killed stays a member for up to 45 s)",
+                service.group(),
+                service.name()
+            );
+        }
         let source = format!("http://{}", simulator.address());
         // The consumer waits until its topic is there.
         let consumer = programs.start_consumer(address, &notes)?;
@@ -120,18 +146,21 @@ impl<'a> Demo<'a> {
             first,
             kill_every: options.kill_every(),
             is_finite: options.events.is_some(),
+            stops,
+            moved: (Ledger::default(), Clock::system().instant()),
         })
     }
 
     /// Looks at the figures until the events are over or somebody ends the demo.
-    async fn go_on(&mut self, show: &mut Show, mut stopped: watch::Receiver<Option<u8>>) -> anyhow::Result<()> {
+    async fn go_on(&mut self, show: &mut Show) -> anyhow::Result<()> {
+        let mut stops = self.stops.clone();
         let mut keys = Keys::listen();
         let mut last_kill = self.clock.instant();
         loop {
             self.look(show)?;
             self.producer.check(&self.notes)?;
             self.consumer.check(&self.notes)?;
-            if self.is_finite && self.is_sent() && self.ledger.is_stored() && self.ledger.is_read() {
+            if self.is_finite && self.is_sent() && (self.is_over() || self.stands_still()) {
                 return Ok(());
             }
             let is_due = |every| self.clock.elapsed_since(last_kill) >= every;
@@ -141,7 +170,7 @@ impl<'a> Demo<'a> {
                     Key::Kill => kills = true,
                     Key::Quit => return Ok(()),
                 },
-                _ = stopped.wait_for(Option::is_some) => return Ok(()),
+                _ = stops.wait_for(|count| *count > 0) => return Ok(()),
                 () = self.clock.sleep(LOOK_EVERY) => {}
             }
             if kills {
@@ -167,11 +196,11 @@ impl<'a> Demo<'a> {
     /// Brings the ledger up to date, and shows it.
     fn look(&mut self, show: &mut Show) -> anyhow::Result<()> {
         let (producer, consumer, offsets) = (self.producer.says(), self.consumer.says(), self.watcher.offsets());
-        (self.ledger.sent, self.ledger.sent_again) = self.sent();
+        (self.ledger.sent, self.ledger.besides, self.ledger.sent_again) = self.sent();
         self.ledger.hear_producer(&producer);
         self.ledger.hear_consumer(&consumer);
         if let Some(offsets) = offsets {
-            self.ledger.stored = (offsets.end - self.first.end).unsigned_abs();
+            self.ledger.stored = u64::try_from(offsets.end - self.first.end).unwrap_or(0);
         }
         show.figures(&Figures {
             broker: self.broker,
@@ -181,19 +210,30 @@ impl<'a> Demo<'a> {
             offsets,
             ledger: &self.ledger,
             notes: &self.notes,
+            are_final: false,
         })
     }
 
-    /// What the service has sent: distinct events that become records, and how often one was sent again.
-    fn sent(&self) -> (u64, u64) {
+    /// What the service has sent: distinct events that become records, others, and how often one was sent again.
+    fn sent(&self) -> (u64, u64, u64) {
         let oracle = self.simulator.oracle();
-        match self.service {
-            Service::Wikipedia => oracle.wikipedia.map_or((0, 0), |sent| (sent.events, sent.again)),
-            Service::Bluesky => {
-                let streams = oracle.bluesky.into_iter().flat_map(|sent| sent.streams);
-                streams.map(|sent| (sent.events, sent.again)).fold((0, 0), |sum, sent| (sum.0 + sent.0, sum.1 + sent.1))
-            }
+        let of_wikipedia = oracle.wikipedia.iter().map(|sent| (sent.events, sent.canaries, sent.again));
+        let streams = oracle.bluesky.iter().flat_map(|sent| &sent.streams);
+        let of_bluesky = streams.map(|sent| (sent.events, sent.identity + sent.account, sent.again));
+        of_wikipedia.chain(of_bluesky).fold((0, 0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1, sum.2 + it.2))
+    }
+
+    /// Whether all that was sent has come to its end.
+    fn is_over(&self) -> bool {
+        self.ledger.is_stored() && self.ledger.is_read()
+    }
+
+    /// Whether nothing has moved for so long that nothing will.
+    fn stands_still(&mut self) -> bool {
+        if self.moved.0 != self.ledger {
+            self.moved = (self.ledger.clone(), self.clock.instant());
         }
+        self.clock.elapsed_since(self.moved.1) > PATIENCE
     }
 
     /// Whether the service has sent all that there is.
@@ -208,20 +248,34 @@ impl<'a> Demo<'a> {
     /// Lets arrive what is on its way, stops the programs, and says whether the ledger balances.
     async fn end(mut self, show: &mut Show) -> anyhow::Result<bool> {
         self.simulator.finish();
-        let begun = self.clock.instant();
-        while !(self.is_sent() && self.ledger.is_stored() && self.ledger.is_read())
-            && self.clock.elapsed_since(begun) < PATIENCE
-        {
-            self.clock.sleep(LOOK_EVERY).await;
+        self.notes.add("ending: waits for what is on its way; once more (Ctrl-C) ends without".to_owned());
+        let mut stops = self.stops.clone();
+        self.moved.1 = self.clock.instant();
+        while !(self.is_sent() && self.is_over() || self.stands_still()) {
+            tokio::select! {
+                () = self.clock.sleep(LOOK_EVERY) => {}
+                _ = stops.wait_for(|count| *count > 1) => break,
+            }
             self.look(show)?;
+            self.producer.check(&self.notes)?;
+            self.consumer.check(&self.notes)?;
         }
-        let Demo { producer, consumer, clock, .. } = self;
-        let (said, counted) = (producer.stop(&clock).await?, consumer.stop(&clock).await?);
+        let (said, counted) = (self.producer.stop(&self.clock).await?, self.consumer.stop(&self.clock).await?);
         if said.kind != "summary" || counted.kind != "summary" {
             bail!("a program ended without its summary");
         }
         self.ledger.hear_producer(&said);
         self.ledger.hear_consumer(&counted);
+        show.figures(&Figures {
+            broker: self.broker,
+            source: self.simulator.address(),
+            producer: &said,
+            consumer: &counted,
+            offsets: self.watcher.offsets(),
+            ledger: &self.ledger,
+            notes: &self.notes,
+            are_final: true,
+        })?;
         show.verdict(&self.ledger)?;
         Ok(self.ledger.gaps().is_empty())
     }

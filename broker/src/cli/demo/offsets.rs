@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::options::Service;
 use crate::cli::client::{BrokerOptions, Client, EARLIEST, Failure, LATEST};
+use crate::cli::groups::find::find;
 
 /// How often the broker is asked.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -21,8 +22,6 @@ pub(super) struct Offsets {
     pub(super) end: i64,
     /// What the group has not committed yet.
     pub(super) lag: i64,
-    /// How many partitions the topic has; 0: there is no such topic yet.
-    pub(super) partitions: usize,
 }
 
 /// Asks again and again.
@@ -69,10 +68,11 @@ impl Drop for Watcher {
     }
 }
 
-/// Asks a broker once, as it was when the demo began.
-pub(super) async fn ask_once(address: &str, service: Service) -> Result<Offsets, Failure> {
+/// Asks a broker once, before the demo begins: where topic and group stand, and how many members the group has.
+pub(super) async fn ask_once(address: &str, service: Service) -> Result<(Offsets, usize), Failure> {
     let mut client = Client::connect(&BrokerOptions::at(address.to_owned()), "cutaway-demo").await?;
-    ask(&mut client, service).await
+    let group = find(&mut client, service.group()).await?;
+    Ok((ask(&mut client, service).await?, group.group.members.len()))
 }
 
 async fn ask(client: &mut Client, service: Service) -> Result<Offsets, Failure> {
@@ -90,7 +90,7 @@ async fn ask(client: &mut Client, service: Service) -> Result<Offsets, Failure> 
     let ends = client.offsets(&topic, LATEST, false).await?;
     let node = client.coordinator(service.group()).await?;
     let committed = client.committed(node, service.group()).await?;
-    let mut offsets = Offsets { partitions: topic.partitions.len(), ..Offsets::default() };
+    let mut offsets = Offsets::default();
     for (partition, end) in ends {
         let (end, start) = (end?, starts.get(&partition).cloned().unwrap_or(Ok(0))?);
         let read = committed.get(&(name.clone(), partition)).copied().unwrap_or(start);

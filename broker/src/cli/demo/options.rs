@@ -39,11 +39,11 @@ pub(crate) struct DemoOptions {
     /// The same seed makes the same events.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// End by itself when there were so many events.
+    /// End by itself when there were so many events; some are no edits and no posts, and become no records.
     #[arg(long, value_name = "N")]
     pub(super) events: Option<u64>,
     /// Connections to the simulated service are cut after so many events, in the middle of one.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(100..))]
     cut_every: Option<u64>,
     /// Kill the broker and start it again every so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]

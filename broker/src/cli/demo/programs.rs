@@ -127,7 +127,7 @@ impl<S: Says> Program<S> {
     }
 
     /// Asks it to end in good order, and waits until it has said its last.
-    pub(super) async fn stop(mut self, clock: &Clock) -> anyhow::Result<S> {
+    pub(super) async fn stop(&mut self, clock: &Clock) -> anyhow::Result<S> {
         if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             // One that has just ended does not need to be asked.
             let _ = kill_process(id, Signal::TERM);

@@ -13,7 +13,10 @@ use super::show::Figures;
 use crate::cli::output;
 
 /// How many sentences the screen has room for.
-const NOTES: usize = 5;
+const NOTES: usize = 6;
+
+/// How many lines a screen has.
+const HEIGHT: usize = 14 + NOTES;
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,20 @@ pub(super) struct View<'a> {
     pub(super) settings: &'a Settings,
     pub(super) elapsed: Duration,
     pub(super) figures: &'a Figures<'a>,
+    /// How many letters a line has room for.
+    pub(super) width: usize,
+}
+
+/// How wide the terminal is, if it is large enough for a screen.
+pub(super) fn width() -> Option<usize> {
+    let size = tcgetwinsize(stdout()).ok()?;
+    (size.ws_col >= 60 && usize::from(size.ws_row) > HEIGHT).then_some(size.ws_col.into())
+}
+
+/// A sentence in pieces that fit.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(width).map(|piece| piece.iter().collect()).collect()
 }
 
 /// The lines of a screen that were written last.
@@ -41,7 +58,6 @@ pub(super) struct Screen {
 impl Screen {
     /// Writes the lines over those that were written last.
     pub(super) fn show(&mut self, view: &View<'_>) -> anyhow::Result<()> {
-        let width = tcgetwinsize(stdout()).map_or(80, |size| usize::from(size.ws_col)).max(20);
         let lines = view.lines();
         let mut text = String::new();
         if self.height > 0 {
@@ -49,7 +65,7 @@ impl Screen {
         }
         for line in &lines {
             // A line that is broken by the terminal would take two places.
-            let shown: String = line.chars().take(width - 1).collect();
+            let shown: String = line.chars().take(view.width - 1).collect();
             text.push_str(&format!("{shown}\x1b[K\r\n"));
         }
         text.push_str("\x1b[J");
@@ -101,8 +117,9 @@ impl View<'_> {
         let types = consumer.types.iter().map(|(name, count)| format!("   {name} {count}")).collect::<String>();
         lines.extend([
             format!(
-                "  sent          {:>9}{}",
+                "  sent          {:>9}{}{}",
                 ledger.sent,
+                aside("besides that become no records", ledger.besides),
                 aside("sent again after a cut, and dropped", producer.duplicates)
             ),
             format!("  acknowledged  {:>9}{}", ledger.acknowledged, aside("refused", ledger.refused)),
@@ -115,8 +132,9 @@ impl View<'_> {
             format!("  counted       {:>9}{types}", ledger.counted),
             String::new(),
         ]);
-        let notes = figures.notes.last(NOTES);
-        lines.extend(notes.iter().map(|note| format!("  {note}")));
+        let notes: Vec<String> =
+            figures.notes.last(NOTES).iter().flat_map(|note| wrapped(note, self.width - 4)).collect();
+        lines.extend(notes.iter().skip(notes.len().saturating_sub(NOTES)).map(|note| format!("  {note}")));
         lines.extend((notes.len()..NOTES).map(|_| String::new()));
         lines.push(
             if broker.is_out_of_reach().is_none() {

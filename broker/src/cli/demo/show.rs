@@ -12,7 +12,7 @@ use super::ledger::{ConsumerSays, Ledger, ProducerSays};
 use super::notes::Notes;
 use super::offsets::Offsets;
 use super::options::{DemoOptions, Service};
-use super::screen::{Screen, View};
+use super::screen::{self, Screen, View};
 use crate::cli::banner::{self, shell_word};
 use crate::cli::output;
 
@@ -40,6 +40,8 @@ pub(super) struct Figures<'a> {
     pub(super) offsets: Option<Offsets>,
     pub(super) ledger: &'a Ledger,
     pub(super) notes: &'a Notes,
+    /// Nothing moves any more.
+    pub(super) are_final: bool,
 }
 
 /// What is told as JSON.
@@ -64,9 +66,10 @@ impl Show {
     pub(super) fn figures(&mut self, figures: &Figures<'_>) -> anyhow::Result<()> {
         let elapsed = self.clock.elapsed_since(self.begun);
         if let Some(screen) = &mut self.screen {
-            return screen.show(&View { service: self.service, settings: &self.settings, elapsed, figures });
+            let width = screen::width().unwrap_or(80);
+            return screen.show(&View { service: self.service, settings: &self.settings, elapsed, figures, width });
         }
-        if self.last_line.is_some_and(|last| self.clock.elapsed_since(last) < LINE_EVERY) {
+        if !figures.are_final && self.last_line.is_some_and(|last| self.clock.elapsed_since(last) < LINE_EVERY) {
             return Ok(());
         }
         self.last_line = Some(self.clock.instant());

@@ -123,8 +123,8 @@ struct FaultOptions {
     #[arg(long, help_heading = "Faults")]
     bytewise: bool,
     /// More connections at a time than this get 429.
-    #[arg(long, value_name = "N", default_value_t = 20, help_heading = "Faults")]
-    max_connections: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..), help_heading = "Faults")]
+    max_connections: u16,
     /// Who falls back so far on Bluesky's events is dropped.
     #[arg(
         long,
@@ -192,7 +192,7 @@ impl FaultOptions {
             malformed_permille: self.malformed,
             answers: self.answers.clone(),
             bytewise: self.bytewise,
-            max_connections: self.max_connections,
+            max_connections: self.max_connections.into(),
             slow_after: duration("--slow-after", self.slow_after)?,
             flip_after: self.flip_after.map(|seconds| duration("--flip-after", seconds)).transpose()?,
         })

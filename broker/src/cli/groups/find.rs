@@ -8,10 +8,10 @@ use crate::cli::client::{Client, Failure, check, text};
 use crate::cli::nearest::did_you_mean;
 
 /// A group, and the node that looks after it.
-pub(super) struct Found {
-    pub(super) node: i32,
+pub(crate) struct Found {
+    pub(crate) node: i32,
     /// Dead for one that is not there.
-    pub(super) group: DescribedGroup,
+    pub(crate) group: DescribedGroup,
 }
 
 impl Found {
@@ -22,7 +22,7 @@ impl Found {
 }
 
 /// Finds a group. One whose coordinator is not ready yet is waited for.
-pub(super) async fn find(client: &mut Client, name: &str) -> Result<Found, Failure> {
+pub(crate) async fn find(client: &mut Client, name: &str) -> Result<Found, Failure> {
     // Where the nodes are.
     client.metadata(Some(&[]), false).await?;
     client.ask_coordinator(name, async |client, node| describe(client, node, name).await).await

@@ -5,7 +5,7 @@
 
 mod change;
 mod describe;
-mod find;
+pub(super) mod find;
 mod list;
 mod options;
 mod reset;

@@ -74,8 +74,10 @@ pub(crate) struct CreateOptions {
     /// How many partitions each has; the broker's num.partitions if not given.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) partitions: Option<i32>,
-    /// On how many brokers each record is kept; the broker's default.replication.factor if not given.
-    #[arg(long, short, alias = "replicas", value_name = "N", value_parser = clap::value_parser!(i16).range(1..))]
+    /// On how many brokers each record is kept; the broker's default.replication.factor if not given, or -1.
+    #[arg(
+        long, short, alias = "replicas", value_name = "N", allow_negative_numbers = true, value_parser = replication_factor
+    )]
     pub(crate) replication_factor: Option<i16>,
     /// A setting; may be given again.
     #[arg(long, short, alias = "topic-config", value_name = "KEY=VALUE", value_parser = assignment)]
@@ -146,5 +148,13 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().to_owned(), value.trim().to_owned())),
         _ => Err("must be KEY=VALUE, as in retention.ms=3600000".into()),
+    }
+}
+
+/// A replication factor; -1 asks for the broker's own, as in Kafka.
+fn replication_factor(text: &str) -> Result<i16, String> {
+    match text.parse() {
+        Ok(factor @ (-1 | 1..)) => Ok(factor),
+        _ => Err("must be 1 or more, or -1 for the broker's default.replication.factor".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! ElectLeaders: makes replicas leaders. The only one that there is leads already.
+//! ElectLeaders: makes replicas leaders. The first of each list leads already.
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName as WireName;
