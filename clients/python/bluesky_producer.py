@@ -22,7 +22,7 @@ def connect(token):
     """One connection: yields each event's bytes. The token to resume with is in them: the event's time."""
     cursor = f"{'&' if '?' in URL else '?'}cursor={token}" if token else ""
     try:
-        # Unchecked: the library ends the connection at a byte that is no UTF-8; `read` refuses the event.
+        # The library would end the connection at a byte that is no UTF-8; `read` only refuses the event.
         socket = create_connection(URL + cursor, 60, header={"User-Agent": AGENT}, skip_utf8_validation=True)
     except WebSocketBadStatusException as answer:
         raise Refused(answer.status_code, answer.resp_headers) from None

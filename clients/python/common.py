@@ -8,7 +8,7 @@ import sys
 import threading
 from urllib.parse import urlsplit
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 KAFKA = {"bootstrap.servers": os.environ.get("KAFKA_BROKER", "127.0.0.1:9092"), "broker.address.family": "v4"}
@@ -19,6 +19,7 @@ AGENT = f"cutaway-demo/0.1 ({CONTACT}) python/{platform.python_version()}"
 RULE = "Wikimedia's User-Agent rule: set EVENT_CONTACT to your e-mail address or to a page about you"
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # what a wrong event leads to
 SPACE = re.compile(rb'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')  # a string, or white space outside of strings
+PASSING = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.NOT_CONTROLLER, KafkaError.REQUEST_TIMED_OUT)
 
 stopped = threading.Event()
 signal.signal(signal.SIGINT, lambda *_: stopped.set())  # Ctrl+C: not at once, but with everything in order
@@ -48,16 +49,19 @@ def create_topic(topic):
     while not stopped.is_set():
         # -1 replicas: the broker's default, which is right for one node and for a cluster.
         [answer] = admin.create_topics([NewTopic(topic, 1, -1)], request_timeout=5).values()
-        error = answer.exception() and answer.exception().args[0]
-        if error is None or error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
-            partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
-            [config] = admin.describe_configs([ConfigResource("TOPIC", topic)]).values()
-            most_bytes = int(config.result()["max.message.bytes"].value)
-            say(f"the topic {topic}: {len(partitions)} partition(s), records up to {most_bytes} bytes")
-            return most_bytes
-        if error.code() > 0 and not error.retriable():  # with a code below 0, nobody has answered
+        try:
+            error = answer.exception() and answer.exception().args[0]
+            if error is None or error.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                partitions = admin.list_topics(topic, timeout=10).topics[topic].partitions
+                [config] = admin.describe_configs([ConfigResource("TOPIC", topic)]).values()
+                most_bytes = int(config.result()["max.message.bytes"].value)
+                say(f"the topic {topic}: {len(partitions)} partition(s), records up to {most_bytes} bytes")
+                return most_bytes
+        except KafkaException as problem:  # a Kafka may answer a moment before all of it knows the topic
+            error = problem.args[0]
+        if error.code() > 0 and error.code() not in PASSING:  # with a code below 0, nobody has answered
             sys.exit(f"cannot create the topic {topic}: {error.str()}")
-        say(f"waiting for a broker to create the topic {topic} ({error.str()})")
+        say(f"waiting for a broker that has the topic {topic} ({error.str()})")
         stopped.wait(1)
     sys.exit()
 

@@ -73,7 +73,7 @@ class Program:
 
     def __init__(self, command: list[str], folder: Path, **variables: str) -> None:
         self.output, self.errors = (Path(tempfile.mkstemp(dir=folder)[1]) for _ in range(2))
-        self.name = Path(command[-1] if command[0] == sys.executable else command[0]).stem
+        self.name = Path(command[1] if command[0] == sys.executable else command[0]).stem
         with self.output.open("w") as output, self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
