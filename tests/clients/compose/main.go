@@ -271,7 +271,10 @@ func expectAdvertised(binary, data string, ports []string) {
 	status := string(must(exec.Command(binary, "status", "--json", "--data", data).Output()))
 	expect(json.Valid([]byte(status)), "the status is no JSON: %s", status)
 	for _, address := range []string{"PLAINTEXT://127.0.0.1:" + ports[0], "PLAINTEXT_HOST://localhost:" + ports[1]} {
-		expect(strings.Contains(status, `"`+address+`"`), "%s is not advertised: %s", address, status)
+		expect(strings.Contains(status, `"advertised":"`+address+`"`), "%s is not advertised: %s", address, status)
+	}
+	for _, address := range []string{"PLAINTEXT://0.0.0.0:" + ports[0], "PLAINTEXT_HOST://0.0.0.0:" + ports[1]} {
+		expect(strings.Contains(status, `"address":"`+address+`"`), "nobody listens on %s: %s", address, status)
 	}
 }
 
