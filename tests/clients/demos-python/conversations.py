@@ -177,6 +177,9 @@ def interrupted(service: Service) -> None:
             consumers.append(it.consumer())
         it.wait_until_all_is_produced()
         it.wait_until_all_is_counted()
+        # The last two may have had nothing left to do, and are stopped when they have come that far.
+        wait_for("the last producer has a topic", lambda: runs[-1].said("% the topic"))
+        wait_for("the last consumer reads or waits", lambda: consumers[-1].said("Waiting for") or consumers[-1].said("-->"))
         runs[-1].stop(), consumers[-1].stop()
         sent = it.oracle_counts()
         it.expect_ids(it.ids())
