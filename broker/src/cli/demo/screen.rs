@@ -78,73 +78,65 @@ impl Screen {
 impl View<'_> {
     /// The lines, as plain text.
     fn lines(&self) -> Vec<String> {
+        let mut lines = self.participants();
+        lines.push(String::new());
+        lines.extend(self.ledger());
+        lines.push(String::new());
+        let last = self.figures.notes.last(NOTES);
+        let notes: Vec<String> = last.iter().flat_map(|note| wrapped(note, self.width - 4)).collect();
+        lines.extend(notes.iter().skip(notes.len().saturating_sub(NOTES)).map(|note| format!("  {note}")));
+        lines.extend((notes.len()..NOTES).map(|_| String::new()));
+        let kill = self.figures.broker.is_out_of_reach().is_none();
+        lines.push(if kill { "  k kills the broker and starts it again   q ends" } else { "  q ends" }.to_owned());
+        lines
+    }
+
+    /// Who takes part, and how fast they are.
+    fn participants(&self) -> Vec<String> {
         let View { service, figures, .. } = self;
-        let Figures { broker, source, ledger, producer, consumer, offsets, .. } = figures;
-        let (name, seconds) = (service.name(), self.elapsed.as_secs());
-        let rate = match service {
-            Service::Wikipedia => self.settings.wikipedia_rate(),
-            Service::Bluesky => self.settings.bluesky_rate(),
+        let Figures { broker, source, producer, consumer, offsets, .. } = figures;
+        let seconds = self.elapsed.as_secs();
+        let (rate, name, topic) = match service {
+            Service::Wikipedia => (self.settings.wikipedia_rate(), service.name(), service.topic()),
+            Service::Bluesky => (self.settings.bluesky_rate(), service.name(), service.topic()),
         };
         let store = match consumer.store.as_str() {
             "redis" => "counts in Redis",
             "memory" => "counts in memory: no Redis answers",
             _ => "starts",
         };
-        let topic = match offsets {
-            Some(Offsets { end, lag, .. }) => format!("{}   offset {end}   lag {lag}", service.topic()),
-            None => format!("{}   the broker does not answer", service.topic()),
+        let stands = match offsets {
+            Some(Offsets { end, lag, .. }) => format!("offset {end}   not committed yet {lag}"),
+            None => "the broker does not answer".to_owned(),
         };
-        let mut lines = vec![
-            format!(
-                "cutaway demo: {name} through the broker at {}   {:02}:{:02}",
-                broker.address(),
-                seconds / 60,
-                seconds % 60
-            ),
+        let (address, connections) = (broker.address(), output::count(producer.connections, "connection"));
+        let (minutes, rest) = (seconds / 60, seconds % 60);
+        vec![
+            format!("cutaway demo: {name} through the broker at {address}   {minutes:02}:{rest:02}"),
             format!("  simulator     http://{source}   {rate} events/s"),
             format!(
-                "  producer      {:.0} events/s   {} on their way   {}",
-                producer.rate,
-                producer.in_flight,
-                output::count(producer.connections, "connection")
+                "  producer      {:.0} events/s   {} on their way   {connections}",
+                producer.rate, producer.in_flight
             ),
-            format!("  topic         {topic}"),
+            format!("  topic         {topic}   {stands}"),
             format!("  consumer      {:.0} records/s   {store}", consumer.rate),
-            String::new(),
-            "  LEDGER".to_owned(),
-        ];
+        ]
+    }
+
+    fn ledger(&self) -> Vec<String> {
+        let Figures { ledger, producer, consumer, .. } = self.figures;
         let aside = |what: &str, count: u64| if count == 0 { String::new() } else { format!("   {count} {what}") };
         let types = consumer.types.iter().map(|(name, count)| format!("   {name} {count}")).collect::<String>();
-        lines.extend([
-            format!(
-                "  sent          {:>9}{}{}",
-                ledger.sent,
-                aside("besides that become no records", ledger.besides),
-                aside("sent again after a cut, and dropped", producer.duplicates)
-            ),
-            format!("  acknowledged  {:>9}{}", ledger.acknowledged, aside("refused", ledger.refused)),
-            format!(
-                "  stored        {:>9}{}",
-                ledger.stored,
-                aside("were there before, not read yet", ledger.left_over)
-            ),
-            format!("  read          {:>9}{}", ledger.read, aside("read again", ledger.read_again)),
-            format!("  counted       {:>9}{types}", ledger.counted),
-            String::new(),
-        ]);
-        let notes: Vec<String> =
-            figures.notes.last(NOTES).iter().flat_map(|note| wrapped(note, self.width - 4)).collect();
-        lines.extend(notes.iter().skip(notes.len().saturating_sub(NOTES)).map(|note| format!("  {note}")));
-        lines.extend((notes.len()..NOTES).map(|_| String::new()));
-        lines.push(
-            if broker.is_out_of_reach().is_none() {
-                "  k kills the broker and starts it again   q ends"
-            } else {
-                "  q ends"
-            }
-            .to_owned(),
-        );
-        lines
+        let besides = aside("besides that become no records", ledger.besides);
+        let line = |what: &str, count: u64, more: String| format!("  {what:12}  {count:>9}{more}");
+        vec![
+            "  LEDGER".to_owned(),
+            line("sent", ledger.sent, besides + &aside("sent again after a cut, and dropped", producer.duplicates)),
+            line("acknowledged", ledger.acknowledged, aside("refused", ledger.refused)),
+            line("stored", ledger.stored, aside("were there before, not read yet", ledger.left_over)),
+            line("read", ledger.read, aside("read again", ledger.read_again)),
+            line("counted", ledger.counted, types),
+        ]
     }
 }
 
