@@ -57,9 +57,9 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
         let stops = count_stops(Stops::listen()?);
         // For what the programs need as long as they run.
         let folder = std::env::temp_dir().join(format!("cutaway-demo-{}", std::process::id()));
-        Disk::default().create_dir_all(&folder)?;
         let broker = Broker::find(options).await?;
         let outcome = async {
+            Disk::default().create_dir_all(&folder)?;
             let simulator = Simulator::start(settings.clone()).await?;
             let mut demo = Demo::start(options, (&programs, &folder), &broker, simulator, notes, stops).await?;
             let mut show = Show::new(options, settings.clone(), is_screen);
@@ -67,9 +67,11 @@ pub(crate) fn run(options: &DemoOptions) -> anyhow::Result<ExitCode> {
             demo.end(&mut show).await
         };
         let outcome = outcome.await;
-        broker.end(&Clock::system()).await?;
+        let (ended, removed) = (broker.end(&Clock::system()).await, Disk::default().remove_dir_all(&folder));
+        // The first error is the one to tell.
         let balances = outcome?;
-        Disk::default().remove_dir_all(&folder)?;
+        ended?;
+        removed?;
         if !options.json {
             show::farewell(options.service, &broker)?;
         }
@@ -250,7 +252,6 @@ impl<'a> Demo<'a> {
         self.simulator.finish();
         self.notes.add("ending: waits for what is on its way; once more (Ctrl-C) ends without".to_owned());
         let mut stops = self.stops.clone();
-        self.moved.1 = self.clock.instant();
         while !(self.is_sent() && self.is_over() || self.stands_still()) {
             tokio::select! {
                 () = self.clock.sleep(LOOK_EVERY) => {}
