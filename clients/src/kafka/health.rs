@@ -30,6 +30,11 @@ impl Health {
         }
     }
 
+    /// Whether that was said last.
+    pub fn is_down(&self) -> bool {
+        self.is_down.load(Ordering::Relaxed)
+    }
+
     /// A broker answered.
     pub fn answered(&self) {
         // Asked for every record: no more than a look, as long as nothing is wrong.

@@ -191,6 +191,11 @@ impl Sender {
         }
     }
 
+    /// Whether no broker answers, as far as is known.
+    pub fn is_broker_gone(&self) -> bool {
+        self.producer.context().health.is_down()
+    }
+
     /// What became of the events.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.producer.context().ledger.lock().unwrap_or_else(PoisonError::into_inner)

@@ -10,6 +10,7 @@
 //! pressure goes back to where the events come from, and nothing is dropped.
 
 pub mod report;
+mod standstill;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ use crate::source::{Address, Item, Service, Source};
 use crate::stop::Stop;
 use crate::talk::{Pace, counted, say};
 use report::{Counts, Report};
+use standstill::Standstill;
 
 /// How long a full sender is left alone.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
@@ -83,6 +85,7 @@ pub async fn run(demo: Demo, options: ProducerOptions, mut stop: Stop) -> anyhow
         waiting: Vec::new().into_iter(),
         blocked: None,
         last_event: Instant::now(),
+        standstill: Standstill::new(Instant::now()),
         report: Report::new(demo.program, &options.ending),
         options,
     };
@@ -106,6 +109,7 @@ struct Run {
     blocked: Option<Box<Event>>,
     /// When something came from the source last.
     last_event: Instant,
+    standstill: Standstill,
     report: Report,
 }
 
@@ -140,7 +144,10 @@ impl Run {
     fn each_second(&mut self) -> anyhow::Result<()> {
         self.sender.check()?;
         self.save();
+        let is_gone = self.sender.is_broker_gone();
         let ledger = self.sender.ledger();
+        let (acknowledged, broker) = (ledger.acknowledged().total(), &self.options.broker.broker);
+        self.standstill.look(Instant::now(), acknowledged, ledger.in_flight(), broker, is_gone);
         self.report.progress(&self.counts, &ledger)?;
         Ok(())
     }
