@@ -55,7 +55,7 @@ fn the_next_run_goes_on_where_this_one_stopped_without_sending_twice() -> anyhow
     let again = produce(&broker, &service, &state, &["--limit", "1"])?;
     again.said("Going on where")?;
     ensure!(numbers(&again.summary()?, &["duplicates", "acknowledged"]) == [2, 1]);
-    ensure!(service.header(1, "last-event-id").is_some_and(|id| id.contains("1763769599002")));
+    ensure!(service.header(1, "last-event-id").is_some_and(|id| id.contains("1763769600001")));
     let fresh = produce(&broker, &service, &state, &["--limit", "1", "--fresh"])?;
     fresh.summary()?;
     ensure!(service.header(2, "last-event-id").is_none(), "--fresh resumes nothing");
