@@ -163,7 +163,8 @@ def two_consumers() -> None:
 def interrupted(service: Service) -> None:
     """Ctrl+C and SIGTERM: nothing is left half done, so the next run begins where this one ended."""
     with play(service, "stopped") as it:
-        it.simulate("--rate", "200", "--events", "1200")
+        # More than a slow machine gets done before it is told to stop twice.
+        it.simulate("--rate", "200", "--events", "3000")
         runs = [it.producer()]
         consumers = [it.consumer()]
         for number in (signal.SIGINT, signal.SIGTERM):
