@@ -12,7 +12,7 @@
 //!
 //! let simulator = Simulator::start(Settings { seed: 7, events: Some(100), ..Settings::default() }).await?;
 //! println!("http://{}/v2/stream/recentchange", simulator.address());
-//! assert_eq!(simulator.oracle().wikipedia.unwrap().events, 0);
+//! assert_eq!(simulator.oracle().wikipedia.map(|sent| sent.events), Some(0));
 //! # Ok(())
 //! # }
 //! ```

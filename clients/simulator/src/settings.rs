@@ -115,6 +115,14 @@ impl Default for Faults {
     }
 }
 
+impl Faults {
+    /// Whether something is to happen after as many events of a connection as are delivered; `stall` is the one to come.
+    pub(crate) fn are_due(&self, delivered: u64, stall: Option<(u64, Duration)>) -> bool {
+        let is_reached = |events: Option<u64>| events.is_some_and(|events| delivered >= events);
+        is_reached(self.life_events) || is_reached(stall.map(|(after, _)| after))
+    }
+}
+
 /// What a connection gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {

@@ -61,9 +61,7 @@ impl ClientContext for Watch {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
 
     fn error(&self, error: KafkaError, _: &str) {
-        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.health.is_gone();
-        }
+        self.health.hear(&error);
     }
 
     fn stats(&self, statistics: Statistics) {

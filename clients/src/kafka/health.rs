@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
 use crate::talk::say;
 
 /// Whether the broker answers, as far as is known.
@@ -20,6 +22,13 @@ impl Health {
     /// Of the broker at that address.
     pub fn new(broker: &str, meanwhile: &'static str) -> Health {
         Health { broker: broker.to_owned(), meanwhile, is_down: AtomicBool::new(false), since: Mutex::new(None) }
+    }
+
+    /// An error of the client's own; of those only this one says that nobody is there.
+    pub fn hear(&self, error: &KafkaError) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.is_gone();
+        }
     }
 
     /// No broker answers.

@@ -54,8 +54,7 @@ impl Broker {
         }
         let folder = std::path::absolute(&options.data).context("the current folder is not known")?;
         if let Some(status) = control::status(&folder).await? {
-            let (started, address) = (Started::of_process(status.pid), address(&status)?);
-            return Ok(Broker::Here { folder, is_own: false, started, address });
+            return Broker::of_somebody_else(folder, &status);
         }
         if options.port != 0 {
             let usual = BrokerOptions::at(format!("127.0.0.1:{}", options.port));
@@ -69,18 +68,21 @@ impl Broker {
             Started { arguments: arguments(&options.port.to_string()), from: PathBuf::from("."), environment: None };
         let status = match start(&folder, &here).await {
             Ok(status) => status,
-            Err(error) => {
-                // Somebody else may have started one at the same moment.
-                let Some(status) = control::status(&folder).await? else { return Err(error) };
-                let (started, address) = (Started::of_process(status.pid), address(&status)?);
-                return Ok(Broker::Here { folder, is_own: false, started, address });
-            }
+            // Somebody else may have started one at the same moment.
+            Err(error) => match control::status(&folder).await? {
+                Some(status) => return Broker::of_somebody_else(folder, &status),
+                None => return Err(error),
+            },
         };
         let address = address(&status)?;
         // Where a free port was asked for, the one that was found is wanted the next time.
         let port = address.rsplit(':').next().unwrap_or_default();
         let started = Some(Started { arguments: arguments(port), ..here });
         Ok(Broker::Here { folder, is_own: true, started, address })
+    }
+
+    fn of_somebody_else(folder: PathBuf, status: &Status) -> anyhow::Result<Broker> {
+        Ok(Broker::Here { folder, is_own: false, started: Started::of_process(status.pid), address: address(status)? })
     }
 
     /// Where clients find it.

@@ -12,7 +12,6 @@ use serde::Serialize;
 
 use super::world::{Connections, Service, World};
 use crate::ledger::Ledger;
-use crate::timeline::Timeline;
 use crate::wikipedia::Kind;
 
 /// What was sent. Each event counts once, however often it was sent.
@@ -98,7 +97,7 @@ impl World {
             canaries,
             again: ledger.again(),
             malformed: ledger.malformed(),
-            complete: self.is_complete(self.wikipedia.timeline(), &ledger),
+            complete: self.is_complete(Service::Wikipedia, &ledger),
             connections: self.connections(Service::Wikipedia),
         }
     }
@@ -117,7 +116,7 @@ impl World {
                 account,
                 again: ledger.again(),
                 malformed: ledger.malformed(),
-                complete: self.is_complete(self.bluesky.timeline(), &ledger),
+                complete: self.is_complete(Service::Bluesky, &ledger),
             }
         };
         BlueskySent {
@@ -127,8 +126,8 @@ impl World {
     }
 
     /// Whether everything that there will be is sent.
-    fn is_complete(&self, timeline: &Timeline, ledger: &Ledger) -> bool {
-        let (live, goes_on) = self.live(timeline);
+    fn is_complete(&self, service: Service, ledger: &Ledger) -> bool {
+        let (live, goes_on) = self.live(service);
         !goes_on && ledger.reached() >= live
     }
 }

@@ -24,9 +24,6 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const EVENTS_AT_A_TIME: usize = 100;
 const LOOKED_AT_A_TIME: u64 = 20_000;
 
-/// Events that come quickly after each other go together.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-
 /// Waits; without a pause it lets others go first, which a sleep of nothing would do for a millisecond.
 async fn pass(pause: Duration) {
     if pause.is_zero() { yield_now().await } else { sleep(pause).await }
@@ -147,7 +144,7 @@ impl Subscription {
 
     /// One step: some events, and how long to wait for more.
     async fn deliver_some(&mut self) -> ControlFlow<End, Duration> {
-        let (live, goes_on) = self.world.live(self.world.bluesky.timeline());
+        let (live, goes_on) = self.world.live(Service::Bluesky);
         let slow_after = self.world.settings.faults.slow_after;
         if self.has_caught_up
             && self.next < live
@@ -170,14 +167,17 @@ impl Subscription {
         self.has_caught_up |= self.next >= live;
         ControlFlow::Continue(match (self.next < live, goes_on) {
             (true, _) => Duration::ZERO,
-            (false, true) => self.world.pace.until(self.world.bluesky.timeline().time_us(live)).max(SHORTEST_PAUSE),
+            (false, true) => self.world.pace.until(self.world.bluesky.timeline().time_us(live)),
             (false, false) => Duration::MAX,
         })
     }
 
     async fn send_up_to(&mut self, live: u64) -> Result<(), tokio_tungstenite::tungstenite::Error> {
         let end = live.min(self.next + LOOKED_AT_A_TIME);
-        while self.next < end && self.entered.len() < EVENTS_AT_A_TIME && !self.has_to_stop() {
+        while self.next < end
+            && self.entered.len() < EVENTS_AT_A_TIME
+            && !self.world.settings.faults.are_due(self.delivered, self.stall)
+        {
             let number = self.next;
             if self.filter.admits(&self.world.bluesky, number) {
                 self.send_malformed(number).await?;
@@ -209,12 +209,6 @@ impl Subscription {
             return Ok(());
         }
         self.socket.feed(Message::Frame(Frame::message(malformed, OpCode::Data(Data::Text), true))).await
-    }
-
-    /// Whether something is to happen after as many events as are delivered now.
-    fn has_to_stop(&self) -> bool {
-        let is_due = |events: Option<u64>| events.is_some_and(|events| self.delivered >= events);
-        is_due(self.world.settings.faults.life_events) || is_due(self.stall.map(|(after, _)| after))
     }
 
     /// What a client says: that it goes, or what it wants from now on. The newer protocol has no ear for anything else.

@@ -28,9 +28,6 @@ const TOPIC_RUN: u64 = 200;
 /// The streams' names.
 const STREAMS: [&str; 2] = ["recentchange", "mediawiki.recentchange"];
 
-/// Events that come quickly after each other go together.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-
 /// `GET /v2/stream/NAMES`
 pub(super) async fn get(
     State(world): State<Arc<World>>,
@@ -54,7 +51,7 @@ pub(super) async fn get(
         Ok(served) => served,
         Err(answer) => return refusals::planned(answer),
     };
-    let (live, _) = world.live(world.wikipedia.timeline());
+    let (live, _) = world.live(Service::Wikipedia);
     let positions = world.wikipedia.begin(&wanted, live, 0);
     let back = live - positions.next[0].min(positions.next[1]).min(live);
     world.note(Service::Wikipedia, format_args!("{from} reads, beginning {back} events back"));
@@ -127,7 +124,7 @@ impl Delivery {
             self.piece.extend_from_slice(b":ok\n\n");
         }
         loop {
-            let (live, goes_on) = self.world.live(self.world.wikipedia.timeline());
+            let (live, goes_on) = self.world.live(Service::Wikipedia);
             self.fill(live);
             let is_behind = self.positions.next.into_iter().any(|next| next < live);
             if self.hand_on().await.is_err() {
@@ -143,9 +140,7 @@ impl Delivery {
                     pause
                 }
                 None if is_behind => continue,
-                None if goes_on => {
-                    self.world.pace.until(self.world.wikipedia.timeline().time_us(live)).max(SHORTEST_PAUSE)
-                }
+                None if goes_on => self.world.pace.until(self.world.wikipedia.timeline().time_us(live)),
                 None => Duration::MAX,
             };
             if timeout(pause, self.pieces.closed()).await.is_ok() {
@@ -161,18 +156,15 @@ impl Delivery {
             for _ in 0..TOPIC_RUN {
                 let number = self.world.wikipedia.next_in_topic(topic, self.positions.next[topic]);
                 self.positions.next[topic] = number;
-                if number >= live || self.piece.len() >= PIECE_BYTES || self.has_to_stop() {
+                if number >= live
+                    || self.piece.len() >= PIECE_BYTES
+                    || self.world.settings.faults.are_due(self.delivered, self.stall)
+                {
                     break;
                 }
                 self.add(number);
             }
         }
-    }
-
-    /// Whether something is to happen after as many events as are delivered now.
-    fn has_to_stop(&self) -> bool {
-        let is_due = |events: Option<u64>| events.is_some_and(|events| self.delivered >= events);
-        is_due(self.world.settings.faults.life_events) || is_due(self.stall.map(|(after, _)| after))
     }
 
     fn add(&mut self, number: u64) {

@@ -79,7 +79,7 @@ fn open(world: Arc<World>, from: SocketAddr, query: &str, version: Version, mut 
         Ok(served) => served,
         Err(answer) => return refusals::planned(answer),
     };
-    let (live, _) = world.live(world.bluesky.timeline());
+    let (live, _) = world.live(Service::Bluesky);
     let wanted = filter.describe();
     let shown = if wanted.is_empty() { "everything" } else { wanted.get(..60).unwrap_or(&wanted) };
     world.note(Service::Bluesky, format_args!("{from} wants {shown}, beginning {} events back", live - next.min(live)));
@@ -105,7 +105,7 @@ fn key(headers: &HeaderMap) -> Option<String> {
 /// The event that a client begins with.
 fn first(world: &World, version: Version, cursor: Option<u64>) -> Result<u64, Refused> {
     let timeline = world.bluesky.timeline();
-    let (live, _) = world.live(timeline);
+    let (live, _) = world.live(Service::Bluesky);
     let floor = timeline.count_before(world.pace.now_us().saturating_sub(LOOK_BACK_US));
     let Some(cursor) = cursor else { return Ok(live) };
     let is_time = version == Version::V1 && cursor >= FIRST_TIME_CURSOR;

@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) wikipedia: Wikipedia,
     pub(crate) bluesky: Bluesky,
     pub(crate) notes: broadcast::Sender<String>,
+    /// The first event that there will not be, of each service.
+    ends: [Option<u64>; 2],
     books: Mutex<Books>,
 }
 
@@ -79,22 +81,32 @@ impl World {
     /// Both worlds, as they were asked for.
     pub(crate) fn new(settings: Settings) -> World {
         let Settings { seed, from_us, others, .. } = settings;
-        let flip_after = settings.faults.flip_after;
+        let wikipedia = Wikipedia::new(seed, settings.wikipedia_timeline(), from_us, settings.faults.flip_after);
+        let bluesky = Bluesky::new(seed, settings.bluesky_timeline(), others);
+        let end = |timeline: &Timeline| settings.events.map(|events| timeline.count_before(from_us) + events);
         World {
             pace: Pace::new(from_us, settings.speed),
-            wikipedia: Wikipedia::new(seed, settings.wikipedia_timeline(), from_us, flip_after),
-            bluesky: Bluesky::new(seed, settings.bluesky_timeline(), others),
+            ends: [end(wikipedia.timeline()), end(bluesky.timeline())],
+            wikipedia,
+            bluesky,
             notes: broadcast::Sender::new(NOTES),
             books: Mutex::new(Books { answers: settings.faults.answers.iter().copied().collect(), ..Books::default() }),
             settings,
         }
     }
 
-    /// The event that comes next, and whether it ever comes.
-    pub(crate) fn live(&self, timeline: &Timeline) -> (u64, bool) {
-        let happened = timeline.count_before(self.pace.now_us());
-        let end = self.settings.events.map(|events| timeline.count_before(self.settings.from_us) + events);
-        match end {
+    /// When a service's events happen.
+    pub(crate) fn timeline(&self, service: Service) -> &Timeline {
+        match service {
+            Service::Wikipedia => self.wikipedia.timeline(),
+            Service::Bluesky => self.bluesky.timeline(),
+        }
+    }
+
+    /// The event of a service that comes next, and whether it ever comes.
+    pub(crate) fn live(&self, service: Service) -> (u64, bool) {
+        let happened = self.timeline(service).count_before(self.pace.now_us());
+        match self.ends[service as usize] {
             Some(end) if happened >= end => (end, false),
             _ => (happened, !self.pace.is_stopped()),
         }
